@@ -1,0 +1,147 @@
+"""What the jobs and the DAG are told by the environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from etl.errors import ConfigError
+
+RUNNERS = ("local", "lambda")
+WAREHOUSES = ("mysql", "postgresql", "sqlite")
+EARLIEST_RUN_DATE = date(1000, 4, 1)
+LATEST_RUN_DATE = date(9999, 12, 30)
+
+
+@dataclass(frozen=True)
+class S3Location:
+    """Where the days lie: ``s3://bucket/prefix/YYYY/MM/DD/``."""
+
+    bucket: str
+    prefix: str
+
+    def day_prefix(self, day: date) -> str:
+        """Return the key prefix of one day, with its trailing slash.
+
+        Args:
+            day: the UTC day of the events.
+        """
+        folder = f"{day:%Y/%m/%d}/"
+        return f"{self.prefix}/{folder}" if self.prefix else folder
+
+
+@dataclass(frozen=True)
+class DagSettings:
+    """What the DAG needs to know beyond the jobs' own settings."""
+
+    runner: str
+    start_date: date
+    alert_emails: tuple[str, ...]
+
+
+def parse_run_date(text: object) -> date:
+    """Read a run date.
+
+    Args:
+        text: the date as ``YYYY-MM-DD``.
+
+    Raises:
+        ConfigError: the text is not such a date, or too near the calendar's ends for the windows around it.
+    """
+    written = isinstance(text, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text)
+    try:
+        run_date = date.fromisoformat(written.group()) if written else None
+    except ValueError:
+        run_date = None
+    if run_date is None:
+        raise ConfigError(
+            f"run date {text!r} is not a calendar date: write it as YYYY-MM-DD, such as 2016-02-22"
+        )
+    if not EARLIEST_RUN_DATE <= run_date <= LATEST_RUN_DATE:
+        raise ConfigError(f"run date {text} is not between {EARLIEST_RUN_DATE} and {LATEST_RUN_DATE}")
+    return run_date
+
+
+def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
+    """Return the warehouse's address from ``ETL_WAREHOUSE_URL``.
+
+    Unset, it is a SQLite file under the user's state folder (``$XDG_STATE_HOME`` or ``~/.local/state``).
+
+    Raises:
+        ConfigError: the variable is no SQLAlchemy URL of a supported database.
+    """
+    text = environ.get("ETL_WAREHOUSE_URL", "")
+    if not text:
+        state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return sa.URL.create("sqlite", database=str(Path(state) / "etl" / "warehouse.sqlite"))
+    try:
+        url = sa.make_url(text)
+        supported = url.get_backend_name() in WAREHOUSES
+        if supported:
+            url.get_dialect()
+    except (sa.exc.ArgumentError, ValueError):
+        supported = False
+    except (sa.exc.NoSuchModuleError, ImportError):
+        raise ConfigError(
+            f"ETL_WAREHOUSE_URL: there is no driver for {url.drivername!r} here; "
+            "mysql+mysqldb, postgresql+psycopg and sqlite are the ones we test"
+        ) from None
+    if not supported:
+        # The text may hold a password, so it is not repeated.
+        raise ConfigError(
+            "ETL_WAREHOUSE_URL is not the URL of a supported warehouse: write it as "
+            "mysql+mysqldb://USER:PASSWORD@HOST/DATABASE, postgresql+psycopg://…, or sqlite:///FILE"
+        )
+    return url
+
+
+def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:
+    """Return where the days lie, from ``ETL_S3_BUCKET`` and ``ETL_S3_PREFIX``.
+
+    Raises:
+        ConfigError: a variable is missing; an empty prefix means the bucket's root.
+    """
+    bucket = environ.get("ETL_S3_BUCKET", "")
+    if not re.fullmatch(r"[a-z0-9A-Z._:/-]+", bucket):
+        raise ConfigError(
+            "ETL_S3_BUCKET must name the bucket that holds the events"
+            + (f", and {bucket!r} is no bucket name" if bucket else "; it is not set")
+        )
+    if "ETL_S3_PREFIX" not in environ:
+        raise ConfigError(
+            "ETL_S3_PREFIX must name the prefix under which the days lie; it is not set "
+            "(set it to nothing if they lie at the bucket's root)"
+        )
+    return S3Location(bucket, environ["ETL_S3_PREFIX"].strip("/"))
+
+
+def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
+    """Return the DAG's settings, from ``ETL_RUNNER``, ``ETL_START_DATE`` and ``ETL_ALERT_EMAILS``.
+
+    Raises:
+        ConfigError: the runner is unknown, the start date missing or malformed, or an address has no ``@``.
+    """
+    runner = environ.get("ETL_RUNNER") or "local"
+    if runner not in RUNNERS:
+        raise ConfigError(f"ETL_RUNNER is {runner!r}; it must be one of {', '.join(RUNNERS)}")
+    start = environ.get("ETL_START_DATE", "")
+    if not start:
+        raise ConfigError("ETL_START_DATE must be the first day to load, as YYYY-MM-DD; it is not set")
+    try:
+        start_date = parse_run_date(start)
+    except ConfigError as error:
+        raise ConfigError(f"ETL_START_DATE: {error}") from None
+    emails = tuple(part.strip() for part in environ.get("ETL_ALERT_EMAILS", "").split(",") if part.strip())
+    for email in emails:
+        if "@" not in email:
+            raise ConfigError(f"ETL_ALERT_EMAILS holds {email!r}, which is no e-mail address")
+    return DagSettings(runner, start_date, emails)
+
+
+def day_after(day: date) -> date:
+    """Return the next calendar day."""
+    return day + timedelta(days=1)

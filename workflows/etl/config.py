@@ -30,8 +30,15 @@ class S3Location:
         Args:
             day: the UTC day of the events.
         """
-        folder = f"{day:%Y/%m/%d}/"
-        return f"{self.prefix}/{folder}" if self.prefix else folder
+        return self.key(day.isoformat().replace("-", "/") + "/")
+
+    def key(self, name: str) -> str:
+        """Return the key of what has this name under the prefix.
+
+        Args:
+            name: a relative path.
+        """
+        return f"{self.prefix}/{name}" if self.prefix else name
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,23 @@ def parse_run_date(text: object) -> date:
 
 
 def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
-    """Return the warehouse's address from ``ETL_WAREHOUSE_URL``.
+    """Return the warehouse's address from ``ETL_WAREHOUSE_URL``, or from the file ``ETL_WAREHOUSE_URL_FILE``.
 
-    Unset, it is a SQLite file under the user's state folder (``$XDG_STATE_HOME`` or ``~/.local/state``).
+    With neither, it is a SQLite file under the user's state folder (``$XDG_STATE_HOME`` or
+    ``~/.local/state``).
 
     Raises:
-        ConfigError: the variable is no SQLAlchemy URL of a supported database.
+        ConfigError: the text is no SQLAlchemy URL of a supported database, or the file can't be read.
     """
-    text = environ.get("ETL_WAREHOUSE_URL", "")
+    name, text = "ETL_WAREHOUSE_URL", environ.get("ETL_WAREHOUSE_URL", "")
+    if not text and (file := environ.get("ETL_WAREHOUSE_URL_FILE")):
+        name = "ETL_WAREHOUSE_URL_FILE"
+        try:
+            text = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name} names {file}, which can't be read: {error}") from None
+        if not text:
+            raise ConfigError(f"{name} names {file}, which is empty")
     if not text:
         state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return sa.URL.create("sqlite", database=str(Path(state) / "etl" / "warehouse.sqlite"))
@@ -87,13 +103,13 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
         supported = False
     except (sa.exc.NoSuchModuleError, ImportError):
         raise ConfigError(
-            f"ETL_WAREHOUSE_URL: there is no driver for {url.drivername!r} here; "
+            f"{name}: there is no driver for {url.drivername!r} here; "
             "mysql+mysqldb, postgresql+psycopg and sqlite are the ones we test"
         ) from None
     if not supported:
         # The text may hold a password, so it is not repeated.
         raise ConfigError(
-            "ETL_WAREHOUSE_URL is not the URL of a supported warehouse: write it as "
+            f"{name} does not hold the URL of a supported warehouse: write it as "
             "mysql+mysqldb://USER:PASSWORD@HOST/DATABASE, postgresql+psycopg://…, or sqlite:///FILE"
         )
     return url

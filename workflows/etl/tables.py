@@ -1,0 +1,119 @@
+"""The warehouse's tables, as they are after the newest migration."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
+
+LARGEST_AMOUNT = 999999999.99
+
+metadata = sa.MetaData()
+
+
+def binary_text(length: int | None = None) -> sa.types.TypeEngine[str]:
+    """Return a text type that compares byte by byte, trailing spaces included.
+
+    Args:
+        length: the most characters it holds; None for as many as the database can.
+    """
+    # utf8mb4_bin would take 'a' and 'a ' for the same id.
+    collation = "utf8mb4_0900_bin"
+    if length is None:
+        return sa.Text().with_variant(mysql.LONGTEXT(collation=collation), "mysql")
+    return (
+        sa.String(length)
+        .with_variant(mysql.VARCHAR(length, collation=collation), "mysql")
+        .with_variant(sa.String(length, collation="C"), "postgresql")
+    )
+
+
+def utc_datetime() -> sa.types.TypeEngine[datetime]:
+    """Return a type for times in UTC, to the second."""
+    in_sqlite = sqlite.DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
+    return sa.DateTime().with_variant(in_sqlite, "sqlite")
+
+
+def _event_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("id", binary_text(100), primary_key=True),
+        sa.Column("timestamp", utc_datetime(), nullable=False),
+    ]
+
+
+def _named(kind_of_id: str) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(kind_of_id, sa.Integer, nullable=False),
+        sa.Column("event", binary_text(100), nullable=False),
+    ]
+
+
+def _since() -> list[sa.Column[Any]]:
+    return [
+        sa.Column(name, utc_datetime(), nullable=False, server_default=sa.func.current_timestamp())
+        for name in ("created_date", "modified_date")
+    ]
+
+
+def money() -> sa.types.TypeEngine[Any]:
+    """Return a type for amounts: eleven digits, two of them decimals."""
+    # SQLite hands out floats; turning them into decimals would only look exact.
+    return sa.Numeric(11, 2).with_variant(sa.Numeric(11, 2, asdecimal=False), "sqlite")
+
+
+user_event = sa.Table(
+    "user_event",
+    metadata,
+    *_event_columns(),
+    *_named("user_id"),
+    sa.Column("social_network_type", binary_text(20)),
+    sa.Index("user_event_activity", "timestamp", "event", "social_network_type", "user_id"),
+)
+organization_payment = sa.Table(
+    "organization_payment",
+    metadata,
+    *_event_columns(),
+    *_named("organization_id"),
+    sa.Column("payment_amount", money(), nullable=False),
+    sa.Column("payment_processor", binary_text(20), nullable=False),
+    sa.Index("organization_payment_by_organization", "organization_id", "timestamp"),
+)
+organization_event = sa.Table(
+    "organization_event",
+    metadata,
+    *_event_columns(),
+    *_named("organization_id"),
+    sa.Index("organization_event_by_organization", "organization_id", "timestamp"),
+)
+unknown_event = sa.Table(
+    "unknown_event",
+    metadata,
+    sa.Column("id", binary_text(100), primary_key=True),
+    sa.Column("read_at", utc_datetime(), nullable=False),
+    sa.Column("event_blob", binary_text(), nullable=False),
+)
+organization = sa.Table(
+    "organization",
+    metadata,
+    sa.Column("organization_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("organization_name", binary_text(255), nullable=False),
+    *_since(),
+)
+organization_user = sa.Table(
+    "organization_user",
+    metadata,
+    sa.Column("organization_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Integer, primary_key=True, autoincrement=False),
+    *_since(),
+    sa.Index("organization_user_by_user", "user_id"),
+)
+organization_statistic = sa.Table(
+    "organization_statistic",
+    metadata,
+    sa.Column("organization_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("statistic", binary_text(100), primary_key=True),
+    sa.Column("value", money(), nullable=False),
+    # SQLite has no bounds of its own.
+    sa.CheckConstraint(f"value BETWEEN -{LARGEST_AMOUNT} AND {LARGEST_AMOUNT}", name="statistic_fits"),
+)

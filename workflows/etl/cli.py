@@ -28,7 +28,8 @@ from etl.load_events import load_events
 from etl.organization_stats import organization_stats
 
 INTERRUPTED = 130
-notes = Console(stderr=True, highlight=False)
+# Progress is for people; a log or a pipe sees only the result.
+notes = Console(stderr=True, quiet=not sys.stderr.isatty())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -275,8 +276,7 @@ def _into_s3(location: config.S3Location) -> Callable[[str, bytes], None]:
 
 @contextmanager
 def _progress(description: str, *columns: Any, total: int | None = None) -> Iterator[tuple[Progress, Any]]:
-    """Show progress to people; a log or a pipe sees only the result."""
-    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as progress:
+    with Progress(*columns, console=notes, transient=True) as progress:
         yield progress, progress.add_task(description, total=total)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from etl.errors import ConfigError
 
 RUNNERS = ("local", "lambda")
-WAREHOUSES = ("mysql", "postgresql", "sqlite")
+DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
 EARLIEST_RUN_DATE = date(1000, 4, 1)
 LATEST_RUN_DATE = date(9999, 12, 30)
 
@@ -96,15 +96,16 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
         return sa.URL.create("sqlite", database=str(Path(state) / "etl" / "warehouse.sqlite"))
     try:
         url = sa.make_url(text)
-        supported = url.get_backend_name() in WAREHOUSES
+        supported = url.get_backend_name() in DRIVERS
         if supported:
-            url.get_dialect()
+            url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+            url.get_dialect().import_dbapi()
     except (sa.exc.ArgumentError, ValueError):
         supported = False
     except (sa.exc.NoSuchModuleError, ImportError):
         raise ConfigError(
             f"{name}: there is no driver for {url.drivername!r} here; "
-            "mysql+mysqldb, postgresql+psycopg and sqlite are the ones we test"
+            "mysql+mysqldb, postgresql+psycopg and sqlite are the ones that are tested"
         ) from None
     if not supported:
         # The text may hold a password, so it is not repeated.

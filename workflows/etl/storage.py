@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from urllib3.exceptions import HTTPError
 
 from etl.config import S3Location
@@ -71,6 +71,11 @@ def errors_named(location: S3Location) -> Iterator[None]:
         if code == "NoSuchBucket":
             raise EtlError(f"the bucket {location.bucket!r} does not exist: check ETL_S3_BUCKET") from error
         raise EtlError(f"S3 refused {place}: {error}") from error
+    except NoCredentialsError as error:
+        raise EtlError(
+            f"there are no credentials for {place}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or AWS_PROFILE"
+        ) from error
     except (BotoCoreError, HTTPError) as error:
         raise EtlError(f"S3 failed at {place}: {error}") from error
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from etl.errors import ConfigError, EtlError
 
 VERSION_TABLE = "etl_schema_version"
 LOCK_WAIT_SECONDS = 600
-ROWS_PER_STATEMENT = 1000
-CHARACTERS_PER_STATEMENT = 1_000_000
 
 Row = tuple[Any, ...]
 
@@ -89,48 +86,41 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
         rows: values in the order of the table's columns, of different keys. Times and amounts as text.
     """
     by_key = sorted(rows, key=lambda row: row[: len(table.primary_key)])
-    if connection.dialect.name != "mysql":
-        connection.exec_driver_sql(_upsert_sql(table, connection.dialect), by_key)
-        return
-    # mysqlclient would send this statement row by row.
-    statement = _upsert_sql(table, connection.dialect)
-    head, values, tail = statement.partition(f"({', '.join(['%s'] * len(table.columns))})")
-    for batch in _batches(by_key):
-        many = ", ".join([values] * len(batch))
-        connection.exec_driver_sql(f"{head}{many}{tail}", tuple(chain.from_iterable(batch)))
+    connection.exec_driver_sql(_upsert_sql(table, connection.dialect.name), by_key)
 
 
 @lru_cache
-def _upsert_sql(table: sa.Table, dialect: sa.Dialect) -> str:
-    keys = set(table.primary_key.columns)
+def _upsert_sql(table: sa.Table, backend: str) -> str:
+    """Compile the statement once, with one positional placeholder a column."""
+    keys = list(table.primary_key.columns)
     # A line that is read again was first read when it was.
-    updated = [c.name for c in table.columns if c not in keys and c.name not in ("read_at", "created_date")]
+    kept = {*keys, *(table.columns[name] for name in ("read_at", "created_date") if name in table.columns)}
+    updated = [column.name for column in table.columns if column not in kept]
     values: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in table.columns}
-    if dialect.name == "mysql":
-        into_mysql = mysql.insert(table).values(values)
-        statement: sa.Insert = into_mysql.on_duplicate_key_update(
-            {name: into_mysql.inserted[name] for name in updated}
-        )
-    else:
-        into = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(table).values(values)
-        statement = into.on_conflict_do_update(
-            index_elements=list(keys), set_={name: into.excluded[name] for name in updated}
-        )
+    statement: sa.Insert
+    dialect: sa.Dialect
+    match backend:
+        case "mysql":
+            # Without a connection this compiles to VALUES(…), the form of which mysqlclient makes
+            # statements of many rows; the newer alias it would send row by row.
+            dialect = mysql.dialect(paramstyle="format")
+            into_mysql = mysql.insert(table).values(values)
+            statement = into_mysql.on_duplicate_key_update(
+                {name: into_mysql.inserted[name] for name in updated}
+            )
+        case "postgresql":
+            dialect = postgresql.dialect(paramstyle="format")
+            into_postgresql = postgresql.insert(table).values(values)
+            statement = into_postgresql.on_conflict_do_update(
+                index_elements=keys, set_={name: into_postgresql.excluded[name] for name in updated}
+            )
+        case _:
+            dialect = sqlite.dialect()  # type: ignore[no-untyped-call]
+            into_sqlite = sqlite.insert(table).values(values)
+            statement = into_sqlite.on_conflict_do_update(
+                index_elements=keys, set_={name: into_sqlite.excluded[name] for name in updated}
+            )
     return str(statement.compile(dialect=dialect))
-
-
-def _batches(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Split rows so that no statement outgrows what a server takes in one packet."""
-    start = characters = 0
-    for index, row in enumerate(rows):
-        size = sum(len(value) for value in row if isinstance(value, str))
-        too_many = index - start >= ROWS_PER_STATEMENT
-        if index > start and (too_many or characters + size > CHARACTERS_PER_STATEMENT):
-            yield rows[start:index]
-            start, characters = index, 0
-        characters += size
-    if start < len(rows):
-        yield rows[start:]
 
 
 def utc_now() -> str:

@@ -1,0 +1,174 @@
+"""What the DAG is made of: the two jobs as tasks, in the worker or as AWS Lambda functions."""
+
+import glob
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import BaseOperator, Context
+
+from etl.config import S3Location, s3_location, warehouse_url
+from etl.errors import EtlError
+from etl.load_events import load_events
+from etl.organization_stats import organization_stats
+
+LAMBDA_TIMEOUT_SECONDS = 15 * 60
+LAMBDA_SUCCEEDED = 200
+# A second request would run the job a second time while the first still works, so nothing is sent twice.
+LAMBDA_CLIENT = {
+    "connect_timeout": 10,
+    "read_timeout": LAMBDA_TIMEOUT_SECONDS + 30,
+    "retries": {"total_max_attempts": 1},
+    "tcp_keepalive": True,
+}
+# Where a worker was lost, Airflow reports it without the run and without an exception.
+MAIL_SUBJECT = (
+    "{{ ti.dag_id }}.{{ ti.task_id }} failed: {{ run_date(dag_run) if dag_run is defined else run_id }}"
+)
+MAIL_BODY = """\
+<p><b>{{ ti.task_id | e }}</b> of {{ ti.dag_id | e }}, run {{ run_id | e }}, failed for good
+at try {{ ti.try_number }}. The next days wait.</p>
+<pre>{{ (exception if exception is defined and exception else "No error was recorded.") | e }}</pre>
+<p><a href="{{ ti.log_url | e }}">Log of the task</a></p>
+<p>Once the cause is mended, clear the task and turn the DAG on again.</p>
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class DagRun(Protocol):
+    """The part of Airflow's run that says which day it is for."""
+
+    logical_date: datetime | None
+    run_after: datetime
+
+
+def run_date(dag_run: DagRun) -> date:
+    """Return the UTC day that a run is for.
+
+    Args:
+        dag_run: a scheduled run, or one triggered by hand. Without a logical date it is for the last day
+            that was over when it was triggered.
+    """
+    moment = dag_run.logical_date or dag_run.run_after - timedelta(days=1)
+    return moment.astimezone(UTC).date()
+
+
+def day_objects(source: S3Location, day: date) -> str:
+    """Return the wildcard that every object of a day matches, and the marker of its folder does not.
+
+    Args:
+        source: where the days lie.
+        day: the UTC day.
+    """
+    return glob.escape(source.day_prefix(day)) + "?*"
+
+
+def job_payload(dag_run: DagRun, params: Mapping[str, Any]) -> str:
+    """Return what a Lambda function is told, as JSON.
+
+    Args:
+        dag_run: the run.
+        params: the run's parameters.
+    """
+    payload: dict[str, Any] = {"runDate": run_date(dag_run).isoformat()}
+    return json.dumps(payload | ({"allowEmpty": True} if params["allow_empty"] else {}))
+
+
+def failure_mail(addresses: Sequence[str]) -> list[SmtpNotifier]:
+    """Return the callbacks that tell of a task that failed for good; none when there is nobody to tell.
+
+    Args:
+        addresses: e-mail addresses. The sender is the one of the connection ``smtp_default``.
+    """
+    return (
+        [SmtpNotifier(to=list(addresses), subject=MAIL_SUBJECT, html_content=MAIL_BODY)] if addresses else []
+    )
+
+
+def job(name: str, runner: str) -> BaseOperator:
+    """Return a job as the task ``etl_NAME``.
+
+    Args:
+        name: ``load-events`` or ``organization-stats``.
+        runner: ``local`` runs it in the worker, ``lambda`` as the AWS Lambda function ``etl-NAME``.
+    """
+    task_id = f"etl_{name.replace('-', '_')}"
+    if runner == "lambda":
+        return LambdaJobOperator(task_id=task_id, function_name=f"etl-{name}")
+    return PythonOperator(task_id=task_id, python_callable=LOCAL_JOBS[name], show_return_value_in_logs=False)
+
+
+def _load_events(dag_run: DagRun, params: Mapping[str, Any]) -> dict[str, Any]:
+    report = load_events(run_date(dag_run), s3_location(), warehouse_url(), allow_empty=params["allow_empty"])
+    logger.info(
+        "%s: %s lines of %s objects; rows: %s; %s duplicates, %s malformed",
+        report.run_date,
+        report.lines,
+        report.objects,
+        ", ".join(f"{rows} {table}" for table, rows in report.rows.items()),
+        report.duplicates,
+        report.malformed,
+    )
+    return report.as_dict()
+
+
+def _organization_stats(dag_run: DagRun) -> dict[str, Any]:
+    report = organization_stats(run_date(dag_run), warehouse_url())
+    logger.info(
+        "%s: %s statistics of %s organizations", report.run_date, report.statistics, report.organizations
+    )
+    return report.as_dict()
+
+
+LOCAL_JOBS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "load-events": _load_events,
+    "organization-stats": _organization_stats,
+}
+
+
+class LambdaJobOperator(LambdaInvokeFunctionOperator):
+    """Invokes a job's Lambda function, shows the tail of its log, and fails unless its answer is 200.
+
+    Args:
+        function_name: the function.
+        **kwargs: the operator's own.
+    """
+
+    def __init__(self, *, function_name: str, **kwargs: Any) -> None:
+        super().__init__(
+            function_name=function_name,
+            payload="{{ job_payload(dag_run, params) }}",
+            log_type="Tail",
+            keep_empty_log_lines=False,
+            botocore_config=LAMBDA_CLIENT,
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> str:
+        """Run the function and wait for it.
+
+        Args:
+            context: the task's context.
+
+        Returns:
+            The message of the answer.
+
+        Raises:
+            EtlError: the answer's code is not 200, or it is no answer of a job.
+            ValueError: the function raised, ran out of time or memory, or was not run.
+        """
+        text = super().execute(context)
+        try:
+            answer = json.loads(text)
+            code, message = answer["code"], answer["message"]
+        except (ValueError, TypeError, KeyError):
+            raise EtlError(f"{self.function_name} answered {text!r}, not a code and a message") from None
+        if code != LAMBDA_SUCCEEDED:
+            raise EtlError(f"{self.function_name} answered {code}: {message}")
+        return str(message)

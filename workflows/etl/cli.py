@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from etl import config, sample_data, storage, tables, warehouse
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError
 from etl.load_events import load_events
 from etl.organization_stats import organization_stats
 
@@ -210,6 +210,8 @@ def _read_statistics(url: sa.URL, run_date: date, organization_id: int | None) -
 
 
 def _sample_data(arguments: argparse.Namespace) -> None:
+    if arguments.days > (config.LATEST_RUN_DATE - arguments.start).days:
+        raise ConfigError(f"{arguments.days} days from {arguments.start} go beyond {config.LATEST_RUN_DATE}")
     days = [arguments.start + timedelta(days=n) for n in range(arguments.days)]
     organizations = sample_data.organizations(arguments.seed)
     members = sample_data.organization_users(arguments.seed)

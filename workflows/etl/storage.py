@@ -39,18 +39,17 @@ def client() -> Any:
         s3={"addressing_style": "path"} if _has_own_endpoint() else None,
     )
     try:
-        return boto3.client("s3", config=config, region_name=_region())
+        # A session of its own: the shared one would keep credentials that have changed since.
+        session = boto3.Session()
+        # Other S3 APIs have no regions, and boto3 insists on one to sign requests with.
+        region = session.region_name or ("us-east-1" if _has_own_endpoint() else None)
+        return session.client("s3", config=config, region_name=region)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"S3 can't be set up from the AWS_* variables: {error}") from None
 
 
 def _has_own_endpoint() -> bool:
     return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
-
-
-def _region() -> str | None:
-    # Other S3 APIs have no regions, and boto3 insists on one to sign requests with.
-    return "us-east-1" if _has_own_endpoint() and boto3.Session().region_name is None else None
 
 
 @contextmanager

@@ -109,13 +109,13 @@ def _upsert_sql(table: sa.Table, backend: str) -> str:
                 {name: into_mysql.inserted[name] for name in updated}
             )
         case "postgresql":
-            dialect = postgresql.dialect(paramstyle="format")
+            dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
             into_postgresql = postgresql.insert(table).values(values)
             statement = into_postgresql.on_conflict_do_update(
                 index_elements=keys, set_={name: into_postgresql.excluded[name] for name in updated}
             )
         case _:
-            dialect = sqlite.dialect()  # type: ignore[no-untyped-call]
+            dialect = sqlite.dialect()
             into_sqlite = sqlite.insert(table).values(values)
             statement = into_sqlite.on_conflict_do_update(
                 index_elements=keys, set_={name: into_sqlite.excluded[name] for name in updated}

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from etl.errors import ConfigError
 
 RUNNERS = ("local", "lambda")
-DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
+DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 EARLIEST_RUN_DATE = date(1000, 4, 1)
 LATEST_RUN_DATE = date(9999, 12, 30)
 

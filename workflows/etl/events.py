@@ -16,6 +16,7 @@ import simplejson
 from msgspec import UNSET, UnsetType
 
 MAX_TEXT_LENGTH = 100
+MAX_NESTING = 400
 MIN_INTEGER, MAX_INTEGER = -(2**31), 2**31 - 1
 MAX_AMOUNT = Decimal("999999999.99")
 CENT = Decimal("0.01")
@@ -73,8 +74,27 @@ def classify(line: bytes, *, nul_fits: bool = True) -> Event:
         nul_fits: whether the warehouse can hold U+0000 in a text. Where it can't (PostgreSQL), an event
             with one in its id or name is kept as an unknown event, and raw text has it escaped.
     """
-    event = _classify_well_formed(line) or _classify_exactly(line)
+    if _is_too_deep(line):
+        event: Event = _malformed(line)
+    else:
+        event = _classify_well_formed(line) or _classify_exactly(line)
     return event if nul_fits else _without_nul(event, line)
+
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[][{}]")
+
+
+def _is_too_deep(line: bytes) -> bool:
+    """Tell whether a line is nested deeper than the parsers get wherever they are called from."""
+    if line.count(b"[") + line.count(b"{") <= MAX_NESTING:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", line)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
@@ -105,7 +125,7 @@ def _classify_well_formed(line: bytes) -> KnownEvent | None:
         if not line.isascii():
             # The decoder skips over what it doesn't need without looking at its encoding.
             line.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if not is_timestamp(fields.timestamp):
         return None
@@ -144,11 +164,10 @@ def _classify_exactly(line: bytes) -> Event:
     try:
         value = _parse(line.decode())
         blob = _compact(value)
-    except (ValueError, RecursionError):
-        return _unknown(line.decode(errors="backslashreplace"), malformed=True)
+    except ValueError:
+        return _malformed(line)
     event = _known(value) if isinstance(value, dict) else None
-    # A lone surrogate has no UTF-8, and its backslash escape is the one that JSON writes too.
-    return event or _unknown(blob.encode(errors="backslashreplace").decode(), malformed=False)
+    return event or _unknown(blob, malformed=False)
 
 
 def _parse(text: str) -> Any:
@@ -158,7 +177,13 @@ def _parse(text: str) -> Any:
 
 
 def _compact(value: Any) -> str:
-    return simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = simplejson.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate has no UTF-8, and its backslash escape is the one that JSON writes too.
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _malformed(line: bytes) -> UnknownEvent:
+    return _unknown(line.decode(errors="backslashreplace"), malformed=True)
 
 
 def _unknown(blob: str, *, malformed: bool) -> UnknownEvent:

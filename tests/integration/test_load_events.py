@@ -175,6 +175,12 @@ def test_what_does_not_fit_is_kept_whole_as_unknown(load: Any, rows: Rows) -> No
     assert [json.loads(row[2]) for row in kept] == sorted(map(json.loads, lines), key=json.dumps)
 
 
+@pytest.mark.parametrize("timestamp", ["0001-01-01 00:00:00", "0999-12-31 23:59:59", "9999-12-31 23:59:59"])
+def test_timestamps_at_the_ends_of_the_calendar_fit(load: Any, rows: Rows, timestamp: str) -> None:
+    load(user_event("a", timestamp=timestamp))
+    assert [f"{row[1]}" for row in rows(tables.user_event)] == [timestamp]
+
+
 def test_integers_at_the_ends_of_the_range_fit(load: Any, rows: Rows) -> None:
     load(b"\n".join([user_event("a", user_id=2**31 - 1), user_event("b", user_id=-(2**31))]))
     assert [row[2] for row in rows(tables.user_event)] == [2**31 - 1, -(2**31)]

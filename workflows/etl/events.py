@@ -81,7 +81,8 @@ def classify(line: bytes, *, nul_fits: bool = True) -> Event:
     return event if nul_fits else _without_nul(event, line)
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, so that a string without an end takes no longer than its length asks.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKET = re.compile(rb"[][{}]")
 
 

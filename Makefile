@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup lock lint format
+.PHONY: setup lock lint format test test-needs
 
 setup: $(VENV)/.installed
 
@@ -30,3 +30,20 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Debian starts a database server that it installs, unless it believes to be in single-user mode.
+test-needs: setup
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	  echo "installing PostgreSQL's server, for the tests"; \
+	  apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	fi
+
+test: test-needs
+	$(BIN)/pytest
+
+.PHONY: run dev
+
+DAYS ?= 5
+
+run dev: setup
+	@PYTHONPATH=$(CURDIR)/workflows $(BIN)/python -m embedded $@ --days '$(DAYS)'

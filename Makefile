@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock lint format test test-needs
+.PHONY: setup lock lint format render test test-needs
 
 setup: $(VENV)/.installed
 
@@ -32,6 +32,10 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Needs nix-instantiate, and NIXPKGS_LIB: a copy of nixpkgs' lib.
+render: setup
+	$(BIN)/python -m tests.module.render
 
 # Debian starts a database server that it installs, unless it believes to be in single-user mode.
 test-needs: setup

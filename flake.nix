@@ -1,0 +1,80 @@
+{
+  description = "The pipeline daily_etls on Airflow, as NixOS modules";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    systems.url = "github:nix-systems/default";
+    agenix = {
+      url = "github:ryantm/agenix";
+      inputs = {
+        darwin.follows = "";
+        home-manager.follows = "";
+        nixpkgs.follows = "nixpkgs";
+        systems.follows = "systems";
+      };
+    };
+  };
+
+  outputs =
+    {
+      self,
+      agenix,
+      nixpkgs,
+      systems,
+    }:
+    let
+      inherit (nixpkgs) lib;
+      linux = lib.filter (lib.hasSuffix "-linux") (import systems);
+      forEachSystem = f: lib.genAttrs linux (system: f nixpkgs.legacyPackages.${system});
+    in
+    {
+      nixosModules = {
+        airflow = ./modules/airflow;
+        etl.imports = [
+          ./modules/airflow
+          ./modules/etl.nix
+        ];
+        default = self.nixosModules.etl;
+      };
+
+      nixosConfigurations = {
+        airflow = lib.nixosSystem {
+          modules = [
+            agenix.nixosModules.default
+            self.nixosModules.default
+            ./modules/hosts/airflow.nix
+          ];
+        };
+        vm = lib.nixosSystem {
+          modules = [
+            ./modules/vm.nix
+            { nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux"; }
+          ];
+        };
+      };
+
+      packages = forEachSystem (import ./modules/packages);
+
+      apps = forEachSystem (pkgs: {
+        vm =
+          let
+            machine = self.nixosConfigurations.vm.extendModules {
+              modules = [ { nixpkgs.hostPlatform = pkgs.stdenv.hostPlatform.system; } ];
+            };
+          in
+          {
+            type = "app";
+            program = lib.getExe machine.config.system.build.vm;
+            meta.description = "Boot the development machine; its page is on port 8080";
+          };
+      });
+
+      checks = forEachSystem (pkgs: import ./tests/module/checks.nix { inherit pkgs self; });
+
+      devShells = forEachSystem (pkgs: {
+        default = import ./modules/packages/shell.nix { inherit agenix pkgs; };
+      });
+
+      formatter = forEachSystem (pkgs: pkgs.nixfmt-tree);
+    };
+}

@@ -1,0 +1,82 @@
+# The first administrator of the web page.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+
+  cfg = config.services.airflow;
+  helpers = import ./lib.nix { inherit config lib pkgs; };
+
+  script = pkgs.writeText "ensure-admin.py" (builtins.readFile ./ensure_admin.py);
+in
+{
+  options.services.airflow.admin = {
+    enable = mkOption {
+      type = types.bool;
+      default = lib.hasSuffix ".FabAuthManager" cfg.settings.core.auth_manager;
+      defaultText = lib.literalExpression "settings.core.auth_manager is FAB's, as by default";
+      description = "Whether to make a first administrator, in the FAB auth manager.";
+    };
+
+    username = mkOption {
+      type = types.strMatching "[A-Za-z0-9_.@-]+";
+      default = "admin";
+      description = "Name to log in with.";
+    };
+
+    passwordFile = mkOption {
+      type = types.nullOr (
+        types.pathWith {
+          absolute = true;
+          inStore = false;
+        }
+      );
+      default = null;
+      example = "/run/agenix/airflow-admin-password";
+      description = ''
+        File with the password. When it has changed, `airflow-admin.service` changes
+        the password; users made by hand stay as they are. When null, the host makes
+        a password on its first start: root reads it in
+        `/var/lib/airflow/secrets/admin-password`.
+      '';
+    };
+  };
+
+  config = lib.mkIf (cfg.enable && cfg.webserver.enable && cfg.admin.enable) {
+    services.airflow = {
+      generatedSecrets = lib.mkIf (cfg.admin.passwordFile == null) {
+        admin-password = "head -c 18 /dev/urandom | base64";
+      };
+
+      secrets.admin-password = {
+        option = "services.airflow.admin.passwordFile";
+        path =
+          if cfg.admin.passwordFile == null then
+            "/var/lib/airflow/secrets/admin-password"
+          else
+            cfg.admin.passwordFile;
+        roles = [ "admin" ];
+      };
+    };
+
+    systemd.services.airflow-admin = helpers.mkService "airflow-admin" {
+      description = "Airflow: the first administrator and their password";
+      role = "admin";
+      after = [ "airflow-migrate.service" ];
+      before = [ "airflow-webserver.service" ];
+      requires = [ "airflow-migrate.service" ];
+      wantedBy = [ "airflow.target" ];
+      serviceConfig =
+        helpers.oneshotConfig
+        // helpers.offlineIfLocal
+        // {
+          ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${script} ${cfg.admin.username}";
+        };
+    };
+  };
+}

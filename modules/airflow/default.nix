@@ -1,0 +1,19 @@
+# Apache Airflow on one host or on several.
+{
+  imports = [
+    ./options.nix
+    ./settings.nix
+    ./credentials.nix
+    ./connections.nix
+    ./smtp.nix
+    ./database.nix
+    ./redis.nix
+    ./units.nix
+    ./workers.nix
+    ./admin.nix
+    ./cli.nix
+    ./nginx.nix
+    ./maintenance.nix
+    ./assertions.nix
+  ];
+}

@@ -1,0 +1,297 @@
+# What the files of this module share.
+{
+  config,
+  lib,
+  pkgs,
+}:
+
+let
+  cfg = config.services.airflow;
+in
+rec {
+  hasServer =
+    cfg.webserver.enable || cfg.scheduler.enable || cfg.dagProcessor.enable || cfg.triggerer.enable;
+
+  workers = lib.filterAttrs (_: worker: worker.enable) cfg.workers;
+  hasWorkers = workers != { };
+
+  workerUnit = name: if name == "default" then "airflow-worker" else "airflow-worker-${name}";
+
+  airflow = lib.getExe' cfg.finalPackage "airflow";
+
+  usesSocket = cfg.redis.createLocally && cfg.redis.bind == null;
+  redisUnit = lib.optional cfg.redis.createLocally "redis-airflow.service";
+  databaseUnit = lib.optional cfg.database.createLocally "mysql.service";
+  remoteUnit = lib.optional (
+    !(cfg.database.createLocally && cfg.redis.createLocally)
+  ) "network-online.target";
+
+  # An address that refuses at once, and whose error says why.
+  noDatabase = "mysql+mysqldb://none@localhost/none?unix_socket=/run/no-database-for-this-unit";
+
+  # `airflow-credential NAME` prints a secret, `airflow-credential NAME BEFORE AFTER`
+  # an address that holds it: whole addresses are put together where they are read,
+  # so that no secret is ever in an environment or on a command line.
+  credential = pkgs.writeShellScript "airflow-credential" ''
+    set -euo pipefail
+    secret=$(< "$CREDENTIALS_DIRECTORY/$1")
+    if (($# == 1)); then
+      printf %s "$secret"
+      exit
+    fi
+    hex=$(printf %s "$secret" | ${pkgs.coreutils}/bin/od -An -v -tx1 | ${pkgs.coreutils}/bin/tr -d ' \n')
+    printf %s "$2"
+    while [[ -n $hex ]]; do
+      printf %%%s "''${hex:0:2}"
+      hex=''${hex:2}
+    done
+    printf %s "$3"
+  '';
+
+  # A missing file becomes this text (SetCredential= is what LoadCredential= falls
+  # back to), for `prepare` to say which option named it.
+  missing = "no such file";
+
+  # Runs before a unit's program. It knows no more than the unit's own secrets, so that
+  # another one restarts no more than it must.
+  prepare =
+    names: connections:
+    pkgs.writeShellScript "airflow-prepare" (
+      ''
+        set -euo pipefail
+
+        check() { # NAME OPTION FILE
+          local complaint
+          case $(< "$CREDENTIALS_DIRECTORY/$1") in
+            ${lib.escapeShellArg missing}) complaint="does not exist" ;;
+            "") complaint="is empty" ;;
+            *$'\n'*) complaint=''${4-"must be a single line"} ;;
+          esac
+          if [[ -n ''${complaint-} ]]; then
+            echo "$2: $3 $complaint" >&2
+            exit 78
+          fi
+        }
+
+      ''
+      + lib.concatMapStrings (
+        name:
+        let
+          secret = cfg.secrets.${name};
+          words = [
+            name
+            secret.option
+            secret.path
+          ]
+          ++ lib.optional secret.multiline "";
+        in
+        "check ${lib.escapeShellArgs words}\n"
+      ) names
+      + lib.optionalString connections ''
+
+        umask 077
+        {
+          :
+          ${lib.concatStringsSep "\n  " cfg.connectionLines}
+        } > "$1"
+      ''
+    );
+
+  # Which settings a credential fills, for as many as the unit has.
+  credentialEnvironment =
+    names:
+    lib.concatMapAttrs (
+      name: secret: lib.optionalAttrs (lib.elem name names) secret.environment
+    ) cfg.secrets;
+
+  loadCredentials = names: {
+    LoadCredential = map (name: "${name}:${cfg.secrets.${name}.path}") names;
+    SetCredential = map (name: "${name}:${missing}") names;
+  };
+
+  secretsFor =
+    role: lib.attrNames (lib.filterAttrs (_: secret: lib.elem role secret.roles) cfg.secrets);
+
+  baseEnvironment =
+    user:
+    {
+      AIRFLOW_CONFIG = toString cfg.configFile;
+      AIRFLOW_HOME = "/var/lib/${user}";
+      HOME = "/var/lib/${user}";
+      NO_COLOR = "1";
+    }
+    // cfg.environment;
+
+  # Connections and variables of the configuration, for the processes that answer
+  # for them; tasks ask the web server.
+  secretsBackend =
+    connectionsFile:
+    lib.optionalAttrs cfg.hasSecretsBackend {
+      AIRFLOW__SECRETS__BACKEND = "airflow.secrets.local_filesystem.LocalFilesystemBackend";
+      AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_FILE_PATH = connectionsFile;
+      AIRFLOW__SECRETS__BACKEND_KWARG__VARIABLES_FILE_PATH = toString cfg.variablesFile;
+    };
+
+  hardening = import ./hardening.nix { inherit (cfg) execPaths; };
+
+  # One value can be changed from outside without mkForce; lists of credentials and
+  # commands grow instead.
+  overridable = lib.mapAttrs (
+    name: value:
+    if
+      lib.elem name [
+        "LoadCredential"
+        "SetCredential"
+        "ExecStartPre"
+      ]
+    then
+      value
+    else
+      lib.mkDefault value
+  );
+
+  # A unit with the hardening, the environment and the credentials of a role. A role
+  # is who may know what: see credentials.nix.
+  mkService =
+    name:
+    {
+      role,
+      user ? "airflow",
+      environment ? { },
+      serviceConfig ? { },
+      after ? [ ],
+      wants ? [ ],
+      connections ? false,
+      ...
+    }@unit:
+    let
+      names = secretsFor role;
+      serves = connections && cfg.hasSecretsBackend;
+    in
+    removeAttrs unit [
+      "role"
+      "user"
+      "connections"
+    ]
+    // {
+      partOf = [ "airflow.target" ];
+      after = [ "network.target" ] ++ remoteUnit ++ secretsUnit ++ after;
+      wants = remoteUnit ++ secretsUnit ++ wants;
+      environment =
+        baseEnvironment user
+        // credentialEnvironment names
+        // lib.optionalAttrs connections (secretsBackend "%t/${name}/connections.env")
+        // environment;
+      serviceConfig = overridable (
+        hardening
+        // loadCredentials names
+        // {
+          User = user;
+          Group = user;
+          RuntimeDirectory = name;
+          RuntimeDirectoryMode = "0700";
+          StateDirectory = user;
+          StateDirectoryMode = "0750";
+          LogsDirectory = user;
+          LogsDirectoryMode = "0750";
+          WorkingDirectory = "/var/lib/${user}";
+          SyslogIdentifier = name;
+          ExecStartPre = lib.optional (names != [ ]) (
+            toString (prepare names serves) + lib.optionalString serves " %t/${name}/connections.env"
+          );
+        }
+        // serviceConfig
+      );
+    };
+
+  # Restarted when it dies, and left failed for everyone to see when it keeps dying.
+  daemon = {
+    wantedBy = [ "airflow.target" ];
+    startLimitIntervalSec = 600;
+    startLimitBurst = 5;
+  };
+  daemonConfig = {
+    Type = "exec";
+    Restart = "always";
+    RestartSec = "5s";
+  };
+
+  # For what only ever talks to a local MySQL, by its socket.
+  offline = {
+    PrivateNetwork = true;
+    RestrictAddressFamilies = [ "AF_UNIX" ];
+  };
+  offlineIfLocal = lib.optionalAttrs cfg.database.createLocally offline;
+
+  oneshotConfig = {
+    Type = "oneshot";
+    RemainAfterExit = true;
+    TimeoutStartSec = "30min";
+  };
+
+  secretsUnit = lib.optional (hasServer && cfg.generatedSecrets != { }) "airflow-secrets.service";
+
+  # A command for administrators: the user, the environment and the credentials of a
+  # unit. The units get their secrets from systemd; here they are copied for as long as
+  # the command runs, to where nobody but that user can read them.
+  mkCommand =
+    {
+      name,
+      user,
+      role,
+      program,
+      environment ? { },
+      connections ? false,
+    }:
+    let
+      names = secretsFor role;
+      serves = connections && cfg.hasSecretsBackend;
+      directory = "\"$CREDENTIALS_DIRECTORY\"";
+      # The only specifier of units that stands in an environment.
+      quote = value: "'${lib.replaceStrings [ "'" "%d" ] [ "'\\''" "'${directory}'" ] value}'";
+      assignments =
+        lib.mapAttrs (_: quote) (baseEnvironment user // credentialEnvironment names // environment)
+        // lib.optionalAttrs connections (secretsBackend "${directory}/connections.env");
+    in
+    pkgs.writeShellScriptBin name ''
+      set -euo pipefail
+      if ((UID != 0)); then
+        exec /run/wrappers/bin/sudo -- "$0" "$@"
+      fi
+      export PATH=${
+        lib.makeBinPath [
+          pkgs.coreutils
+          pkgs.util-linux
+        ]
+      }
+
+      CREDENTIALS_DIRECTORY=$(mktemp -d /run/${name}-command.XXXXXXXXXX)
+      trap 'rm -rf -- "$CREDENTIALS_DIRECTORY"' EXIT
+      ${
+        lib.concatMapStrings (secret: ''
+          install -m 0400 -o ${user} -g ${user} -- ${
+            lib.escapeShellArg cfg.secrets.${secret}.path
+          } ${directory}/${secret}
+        '') names
+      }chown ${user}:${user} ${directory}
+
+      as_user() {
+        (
+          cd /var/lib/${user}
+          runuser -u ${user} -- env -i CREDENTIALS_DIRECTORY=${directory} \
+            PATH="$PATH" TERM="''${TERM:-dumb}" \
+            ${
+              lib.concatStringsSep " \\\n      " (
+                lib.mapAttrsToList (variable: value: "${variable}=${value}") assignments
+              )
+            } \
+            "$@"
+        )
+      }
+
+      ${lib.optionalString (
+        names != [ ]
+      ) "as_user ${prepare names serves}${lib.optionalString serves " ${directory}/connections.env"}"}
+      as_user ${program} "$@"
+    '';
+}

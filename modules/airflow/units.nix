@@ -1,0 +1,118 @@
+# The target, the migration and the units that work on the database.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  cfg = config.services.airflow;
+  helpers = import ./lib.nix { inherit config lib pkgs; };
+  inherit (helpers) airflow daemon daemonConfig;
+
+  # Stopping or restarting the migration stops or restarts these, in order: so on an
+  # upgrade they all stop, the database is migrated, and they start.
+  afterMigration = {
+    after = [ "airflow-migrate.service" ] ++ helpers.databaseUnit ++ helpers.redisUnit;
+    requires = [ "airflow-migrate.service" ];
+    wants = helpers.redisUnit;
+  };
+
+  mkDaemon =
+    role: unit:
+    helpers.mkService "airflow-${role}" (
+      lib.recursiveUpdate (
+        daemon
+        // afterMigration
+        // {
+          inherit role;
+          connections = true;
+        }
+      ) unit
+    );
+in
+{
+  config = lib.mkIf cfg.enable (
+    lib.mkMerge [
+      {
+        systemd.targets.airflow = {
+          description = "Airflow";
+          wantedBy = [ "multi-user.target" ];
+        };
+      }
+
+      (lib.mkIf helpers.hasServer {
+        users.users.airflow = {
+          isSystemUser = true;
+          group = "airflow";
+          home = "/var/lib/airflow";
+          description = "Airflow's web server, scheduler, DAG processor and triggerer";
+        };
+        users.groups.airflow = { };
+
+        systemd.services.airflow-migrate = helpers.mkService "airflow-migrate" {
+          description = "Airflow: create or upgrade the database's tables";
+          role = "migrate";
+          after = helpers.databaseUnit;
+          requires = helpers.databaseUnit;
+          wantedBy = [ "airflow.target" ];
+          serviceConfig =
+            helpers.oneshotConfig
+            // helpers.offlineIfLocal
+            // {
+              ExecStart = "${airflow} db migrate";
+            };
+        };
+      })
+
+      (lib.mkIf cfg.webserver.enable {
+        systemd.services.airflow-webserver = mkDaemon "webserver" {
+          description = "Airflow: web page, REST API and execution API";
+          aliases = [ "airflow-api-server.service" ];
+          serviceConfig = daemonConfig // {
+            ExecStart = "${airflow} api-server" + lib.optionalString cfg.nginx.enable " --proxy-headers";
+          };
+        };
+
+        networking.firewall.allowedTCPPorts = lib.mkIf (
+          cfg.openFirewall
+          && !cfg.nginx.enable
+          && !lib.elem cfg.webserver.host [
+            "127.0.0.1"
+            "::1"
+            "localhost"
+          ]
+        ) [ cfg.webserver.port ];
+      })
+
+      (lib.mkIf cfg.scheduler.enable {
+        systemd.services.airflow-scheduler = mkDaemon "scheduler" {
+          description = "Airflow: scheduler";
+          serviceConfig = daemonConfig // {
+            ExecStart = "${airflow} scheduler";
+          };
+        };
+      })
+
+      (lib.mkIf cfg.dagProcessor.enable {
+        systemd.services.airflow-dag-processor = mkDaemon "dag-processor" {
+          description = "Airflow: reader of the DAG files";
+          restartTriggers = [ cfg.dagsFolder ];
+          serviceConfig = daemonConfig // {
+            ExecStart = "${airflow} dag-processor";
+          };
+        };
+      })
+
+      (lib.mkIf cfg.triggerer.enable {
+        systemd.services.airflow-triggerer = mkDaemon "triggerer" {
+          description = "Airflow: triggerer of deferred tasks";
+          serviceConfig = daemonConfig // {
+            ExecStart = "${airflow} triggerer";
+          };
+        };
+      })
+    ]
+  );
+}

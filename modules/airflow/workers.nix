@@ -1,0 +1,145 @@
+# Celery workers, which run the tasks. They have a user of their own, that can reach
+# neither the database nor a secret of the other units: what a task needs of Airflow it
+# asks the web server for, with a token of its own.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+
+  cfg = config.services.airflow;
+  helpers = import ./lib.nix { inherit config lib pkgs; };
+
+  # All workers of a host write to one folder, which one of them serves.
+  servesLogs = name: name == lib.head (lib.attrNames helpers.workers);
+  logPort = cfg.settings.logging.worker_log_server_port or 8793;
+
+  # Airflow's Celery worker writes the logs of tasks to files only.
+  journal = pkgs.writeTextDir "airflow_task_journal.py" (builtins.readFile ./airflow_task_journal.py);
+
+  mkWorker =
+    name: worker:
+    let
+      unit = helpers.workerUnit name;
+    in
+    lib.nameValuePair unit (
+      helpers.mkService unit (
+        helpers.daemon
+        // {
+          description = "Airflow: Celery worker ${name}";
+          role = "worker";
+          user = "airflow-worker";
+          # Stopped before the web server (stopping is the reverse of starting), so
+          # that the tasks that it waits for can report how they ended. It doesn't
+          # require a thing: neither Redis nor a migration stops a running task.
+          after = helpers.redisUnit ++ lib.optional cfg.webserver.enable "airflow-webserver.service";
+          wants = helpers.redisUnit;
+          # For Airflow's BashOperator.
+          path = [ pkgs.bash ];
+          environment = {
+            AIRFLOW__CELERY__EXTRA_CELERY_CONFIG = builtins.toJSON { imports = [ "airflow_task_journal" ]; };
+            AIRFLOW__DATABASE__SQL_ALCHEMY_CONN = helpers.noDatabase;
+            AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
+            PYTHONPATH = lib.concatStringsSep ":" (
+              [ "${journal}" ] ++ lib.optional (cfg.environment ? PYTHONPATH) cfg.environment.PYTHONPATH
+            );
+          };
+          serviceConfig = helpers.daemonConfig // {
+            ExecStart = lib.concatStringsSep " " (
+              [
+                helpers.airflow
+                "celery worker"
+                "--celery-hostname ${name}@%H"
+                "--concurrency ${toString worker.concurrency}"
+                "--queues ${lib.concatStringsSep "," worker.queues}"
+                "--pid %t/${unit}/pid"
+              ]
+              ++ lib.optional (!servesLogs name) "--skip-serve-logs"
+            );
+            # A task is supervised by its parent process, which must see it.
+            ProtectProc = "default";
+            # Draining: the worker's main process alone is told, takes no more tasks
+            # and waits for the ones it has.
+            KillMode = "mixed";
+            KillSignal = "SIGTERM";
+            TimeoutStopSec = worker.drainTimeout;
+          };
+        }
+      )
+    );
+in
+{
+  options.services.airflow.workers = mkOption {
+    type = types.attrsOf (
+      types.submodule {
+        options = {
+          enable = mkOption {
+            type = types.bool;
+            default = true;
+            description = "Whether to run this worker.";
+          };
+
+          concurrency = mkOption {
+            type = types.int;
+            default = 4;
+            example = 16;
+            description = "How many tasks it runs at a time. Each takes about 150 MB, before what it does itself.";
+          };
+
+          queues = mkOption {
+            type = types.listOf types.str;
+            default = [ "default" ];
+            example = [
+              "default"
+              "large"
+            ];
+            description = "Queues that it takes tasks from (a task's `queue`).";
+          };
+
+          drainTimeout = mkOption {
+            type = types.ints.positive;
+            default = 3600;
+            description = ''
+              Seconds that a stop waits for running tasks: set it above the longest
+              task. A deploy that changes the worker waits as long, and so does a
+              shutdown of the host.
+            '';
+          };
+        };
+      }
+    );
+    example = {
+      default.concurrency = 8;
+      large = {
+        concurrency = 1;
+        queues = [ "large" ];
+      };
+    };
+    description = ''
+      Celery workers of this host, by name. The worker `default` is there unless it is
+      disabled and is the unit `airflow-worker`; another is `airflow-worker-NAME`.
+    '';
+  };
+
+  config = lib.mkMerge [
+    { services.airflow.workers.default = { }; }
+
+    (lib.mkIf (cfg.enable && helpers.hasWorkers) {
+      users.users.airflow-worker = {
+        isSystemUser = true;
+        group = "airflow-worker";
+        home = "/var/lib/airflow-worker";
+        description = "Airflow's workers";
+      };
+      users.groups.airflow-worker = { };
+
+      systemd.services = lib.mapAttrs' mkWorker helpers.workers;
+
+      networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [ logPort ];
+    })
+  ];
+}

@@ -1,0 +1,281 @@
+# The pipeline daily_etls on top of services.airflow: its DAG, its jobs and its warehouse.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib)
+    mkDefault
+    mkIf
+    mkOption
+    types
+    ;
+
+  cfg = config.services.etl;
+  airflow = config.services.airflow;
+  helpers = import ./airflow/lib.nix { inherit config lib pkgs; };
+
+  secretFile = types.pathWith {
+    absolute = true;
+    inStore = false;
+  };
+
+  hasWarehouse = cfg.warehouse.createLocally || cfg.warehouse.urlFile != null;
+  localUrl =
+    user:
+    "mysql+mysqldb://${user}@localhost/warehouse?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4";
+  # The OS user of a process is its user of a local warehouse too.
+  localWarehouse =
+    user: lib.optionalAttrs cfg.warehouse.createLocally { ETL_WAREHOUSE_URL = localUrl user; };
+
+  workerUnits = map helpers.workerUnit (lib.attrNames helpers.workers);
+in
+{
+  options.services.etl = {
+    enable = lib.mkEnableOption ''
+      the pipeline daily_etls: every day, events from S3 into a warehouse, and
+      statistics per organization from it. It runs on {option}`services.airflow`, and
+      must be enabled on every host of it'';
+
+    runner = mkOption {
+      type = types.enum [
+        "local"
+        "lambda"
+      ];
+      default = "local";
+      description = ''
+        Where the two jobs run: `local` in the Celery worker, `lambda` as the AWS
+        Lambda functions `etl-load-events` and `etl-organization-stats`.
+      '';
+    };
+
+    startDate = mkOption {
+      type = types.strMatching "[0-9]{4}-[0-9]{2}-[0-9]{2}";
+      example = "2016-02-21";
+      description = "The first day to load (UTC), as YYYY-MM-DD.";
+    };
+
+    alertEmails = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "data-team@example.org" ];
+      description = ''
+        Who gets a mail when a task has failed for good. It is sent as
+        {option}`services.airflow.smtp` says.
+      '';
+    };
+
+    s3 = {
+      bucket = mkOption {
+        type = types.str;
+        example = "acme-events";
+        description = "Bucket that holds the events.";
+      };
+
+      prefix = mkOption {
+        type = types.str;
+        default = "";
+        example = "events";
+        description = "Prefix under which the days lie, as `PREFIX/YYYY/MM/DD/`; nothing for the bucket's root.";
+      };
+
+      region = mkOption {
+        type = types.str;
+        default = "us-east-1";
+        description = "AWS region of the bucket and of the Lambda functions.";
+      };
+
+      endpointUrl = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "http://minio.internal.example.org:9000";
+        description = "Address of an S3 API other than AWS's.";
+      };
+
+      credentialsFile = mkOption {
+        type = types.nullOr secretFile;
+        default = null;
+        example = "/run/agenix/etl-aws";
+        description = ''
+          AWS keys as a shared credentials file (`[default]`, `aws_access_key_id`,
+          `aws_secret_access_key`). Not needed on a host with an instance role.
+        '';
+      };
+    };
+
+    lambda.endpointUrl = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "http://lambda.internal.example.org:9001";
+      description = "Address of a Lambda API other than AWS's.";
+    };
+
+    warehouse = {
+      createLocally = mkOption {
+        type = types.bool;
+        default = cfg.runner == "local" && cfg.warehouse.urlFile == null && airflow.mainHost == null;
+        defaultText = lib.literalExpression ''runner == "local" && warehouse.urlFile == null && services.airflow.mainHost == null'';
+        description = ''
+          Whether to make the warehouse on this host, as the MySQL database
+          `warehouse`. The workers read and write its rows; its tables belong to the
+          user `etl`, and Airflow's other units cannot reach it.
+        '';
+      };
+
+      urlFile = mkOption {
+        type = types.nullOr secretFile;
+        default = null;
+        example = "/run/agenix/etl-warehouse-url";
+        description = ''
+          File with the address of a warehouse elsewhere, as an SQLAlchemy URL:
+          `mysql+mysqldb://USER:PASSWORD@HOST/DATABASE`.
+        '';
+      };
+    };
+  };
+
+  config = mkIf cfg.enable (
+    lib.mkMerge [
+      {
+        assertions = [
+          {
+            assertion = airflow.enable;
+            message = "services.etl runs on Airflow; set services.airflow.enable = true.";
+          }
+          {
+            assertion = !(cfg.warehouse.createLocally && cfg.warehouse.urlFile != null);
+            message = "services.etl.warehouse: createLocally makes the warehouse on this host, and urlFile names another one; set one of them.";
+          }
+          {
+            assertion = cfg.runner == "local" && helpers.hasWorkers -> hasWarehouse;
+            message = "services.etl.warehouse: the jobs run in this host's workers and have no warehouse; set urlFile, or createLocally = true.";
+          }
+        ];
+
+        warnings =
+          lib.optional
+            (cfg.alertEmails != [ ] && !airflow.smtp.enable && !(airflow.connections ? smtp_default))
+            "services.etl.alertEmails: no mail will be sent; set services.airflow.smtp.enable = true, or services.airflow.connections.smtp_default.";
+
+        services.airflow = {
+          dagsFolder = mkDefault (pkgs.callPackage ./packages/dags.nix { });
+          extraPythonPackages = ps: [
+            (ps.callPackage ./packages/etl.nix { })
+            # Sensors that wait without a worker need it.
+            ps.aiobotocore
+          ];
+
+          # The DAG is there because the configuration says so.
+          settings.core.dags_are_paused_at_creation = mkDefault false;
+
+          environment = {
+            AWS_DEFAULT_REGION = cfg.s3.region;
+            ETL_ALERT_EMAILS = lib.concatStringsSep "," cfg.alertEmails;
+            ETL_RUNNER = cfg.runner;
+            ETL_S3_BUCKET = cfg.s3.bucket;
+            ETL_S3_PREFIX = cfg.s3.prefix;
+            ETL_START_DATE = cfg.startDate;
+          }
+          // lib.optionalAttrs (cfg.s3.endpointUrl != null) {
+            AWS_ENDPOINT_URL_S3 = cfg.s3.endpointUrl;
+          }
+          // lib.optionalAttrs (cfg.lambda.endpointUrl != null) {
+            AWS_ENDPOINT_URL_LAMBDA = cfg.lambda.endpointUrl;
+          };
+
+          secrets = {
+            aws = mkIf (cfg.s3.credentialsFile != null) {
+              option = "services.etl.s3.credentialsFile";
+              path = cfg.s3.credentialsFile;
+              roles = [
+                "etl"
+                "triggerer"
+                "worker"
+              ];
+              multiline = true;
+              environment.AWS_SHARED_CREDENTIALS_FILE = "%d/aws";
+            };
+
+            warehouse-url = mkIf (cfg.warehouse.urlFile != null) {
+              option = "services.etl.warehouse.urlFile";
+              path = cfg.warehouse.urlFile;
+              roles = [
+                "etl"
+                "etl-migrate"
+                "worker"
+              ];
+              environment.ETL_WAREHOUSE_URL_FILE = "%d/warehouse-url";
+            };
+          };
+        };
+      }
+
+      (mkIf hasWarehouse {
+        users.users.etl = {
+          isSystemUser = true;
+          group = "etl";
+          home = "/var/lib/etl";
+          description = "Owner of the warehouse's tables";
+        };
+        users.groups.etl = { };
+
+        environment.systemPackages = [
+          (helpers.mkCommand {
+            name = "etl";
+            user = "etl";
+            role = "etl";
+            program = lib.getExe' airflow.finalPackage "etl";
+            environment = localWarehouse "etl";
+          })
+        ];
+
+        systemd.services = {
+          etl-migrate = helpers.mkService "etl-migrate" {
+            description = "etl: create or upgrade the warehouse's tables";
+            role = "etl-migrate";
+            user = "etl";
+            after = lib.optional cfg.warehouse.createLocally "mysql.service";
+            requires = lib.optional cfg.warehouse.createLocally "mysql.service";
+            wantedBy = [ "airflow.target" ];
+            environment = localWarehouse "etl";
+            serviceConfig =
+              helpers.oneshotConfig
+              // lib.optionalAttrs cfg.warehouse.createLocally helpers.offline
+              // {
+                ExecStart = "${lib.getExe' airflow.finalPackage "etl"} migrate";
+              };
+          };
+
+          # Nothing is scheduled, and no task runs, before the tables are there.
+          airflow-scheduler = mkIf airflow.scheduler.enable { after = [ "etl-migrate.service" ]; };
+        }
+        // lib.genAttrs workerUnits (_: {
+          after = [ "etl-migrate.service" ];
+          requires = [ "etl-migrate.service" ];
+          environment = localWarehouse "airflow-worker";
+        });
+      })
+
+      (mkIf cfg.warehouse.createLocally {
+        services.mysql = {
+          enable = true;
+          package = mkIf (!airflow.database.createLocally) (mkDefault pkgs.mysql84);
+          ensureDatabases = [ "warehouse" ];
+          ensureUsers = [
+            {
+              name = "etl";
+              ensurePermissions."warehouse.*" = "ALL PRIVILEGES";
+            }
+            {
+              name = "airflow-worker";
+              ensurePermissions."warehouse.*" = "SELECT, INSERT, UPDATE, DELETE";
+            }
+          ];
+        };
+      })
+    ]
+  );
+}

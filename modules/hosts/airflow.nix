@@ -1,0 +1,92 @@
+# An example of a production host: everything on one machine, behind nginx with TLS.
+# Change the names, the disk and the addresses, and deploy it with
+#   nixos-rebuild switch --flake .#airflow --target-host root@HOST
+{
+  config,
+  lib,
+  modulesPath,
+  ...
+}:
+
+let
+  # Secrets are encrypted in the repository; what isn't there yet, the host makes itself.
+  encrypted = name: ../../secrets + "/${name}.age";
+  names = lib.filter (name: builtins.pathExists (encrypted name)) [
+    "admin-password"
+    "api-secret-key"
+    "aws"
+    "fernet-key"
+    "jwt-secret"
+    "smtp-password"
+  ];
+  secret = name: if lib.elem name names then config.age.secrets.${name}.path else null;
+in
+{
+  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+
+  nixpkgs.hostPlatform = "x86_64-linux";
+  system.stateVersion = "26.05";
+  networking.hostName = "airflow";
+
+  boot.loader.systemd-boot.enable = true;
+  boot.loader.efi.canTouchEfiVariables = true;
+  fileSystems = {
+    "/" = {
+      device = "/dev/disk/by-label/nixos";
+      fsType = "ext4";
+    };
+    "/boot" = {
+      device = "/dev/disk/by-label/boot";
+      fsType = "vfat";
+    };
+  };
+
+  services.openssh.enable = true;
+
+  security.acme = {
+    acceptTerms = true;
+    defaults.email = "operations@example.org";
+  };
+
+  age.secrets = lib.genAttrs names (name: {
+    file = encrypted name;
+  });
+
+  services.airflow = {
+    enable = true;
+    openFirewall = true;
+    admin.passwordFile = secret "admin-password";
+    credentials = {
+      apiSecretKeyFile = secret "api-secret-key";
+      fernetKeyFile = secret "fernet-key";
+      jwtSecretFile = secret "jwt-secret";
+    };
+    nginx = {
+      enable = true;
+      enableACME = true;
+      hostName = "airflow.example.org";
+    };
+    smtp = {
+      enable = true;
+      host = "mail.example.org";
+      port = 587;
+      encryption = "starttls";
+      from = "airflow@example.org";
+      user = lib.mkIf (secret "smtp-password" != null) "airflow";
+      passwordFile = secret "smtp-password";
+    };
+    backup.enable = true;
+    databaseCleanup.enable = true;
+  };
+
+  services.etl = {
+    enable = true;
+    startDate = "2016-02-21";
+    alertEmails = [ "data-team@example.org" ];
+    s3 = {
+      bucket = "acme-events";
+      prefix = "events";
+      credentialsFile = secret "aws";
+    };
+  };
+}

@@ -1,0 +1,38 @@
+# A program of a unit, and not part of a package.
+# ruff: noqa: INP001, T201
+"""Makes the first administrator, and sets the password again when its file has changed.
+
+The password is read from the credential, so that it is never on a command line.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+from werkzeug.security import check_password_hash
+
+
+@providers_configuration_loaded
+def ensure_admin(username: str, password: str) -> None:
+    """Make the user, or bring the password up to date; nothing else is touched."""
+    with get_application_builder() as appbuilder:
+        manager = appbuilder.sm
+        user = manager.find_user(username=username)
+        if user is None:
+            manager.sync_roles()
+            role = manager.find_role("Admin")
+            address = f"{username}@localhost"
+            if not manager.add_user(username, username, "admin", address, role, password):
+                sys.exit(f"services.airflow.admin: the user {username} could not be made")
+            print(f"made the administrator {username}")
+        elif not check_password_hash(user.password, password):
+            if not manager.reset_password(user.id, password):
+                sys.exit(f"services.airflow.admin: the password of {username} could not be changed")
+            print(f"changed the password of {username}")
+
+
+if __name__ == "__main__":
+    credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
+    ensure_admin(sys.argv[1], (credentials / "admin-password").read_text().strip())

@@ -1,0 +1,63 @@
+# The checks of `nix flake check`.
+{ pkgs, self }:
+
+let
+  inherit (pkgs) lib;
+
+  source = self.outPath;
+  packages = self.packages.${pkgs.stdenv.hostPlatform.system};
+  python = packages.airflow.pythonPackages.python.withPackages (ps: [
+    packages.etl
+    ps.apache-airflow
+    ps.flask
+    ps.flask-cors
+    ps.hypothesis
+    ps.moto
+    ps.pytest
+  ]);
+
+  mkCheck =
+    name: inputs: script:
+    pkgs.runCommand name { nativeBuildInputs = inputs; } ''
+      cp -r --no-preserve=mode ${source} source
+      cd source
+      export HOME=$TMPDIR
+      ${script}
+      touch $out
+    '';
+
+  # A machine test is tests/nixos/NAME.nix, a function from the flake to its machines, and
+  # NAME.py, its script; it runs on virtual machines and in containers.
+  nixosTests = source + "/tests/nixos";
+  names = lib.optionals (builtins.pathExists nixosTests) (
+    map (lib.removeSuffix ".nix") (
+      lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir nixosTests))
+    )
+  );
+  mkNixosTest =
+    kind: name:
+    pkgs.testers.runNixOSTest {
+      name = "${name}-${kind}";
+      ${if kind == "vm" then "nodes" else "containers"} = import (nixosTests + "/${name}.nix") self;
+      testScript = builtins.readFile (nixosTests + "/${name}.py");
+    };
+in
+{
+  formatting = mkCheck "formatting" [ pkgs.nixfmt ] ''
+    find . -name '*.nix' -exec nixfmt --check {} +
+  '';
+
+  # The evaluation of the modules, and whether what is kept of them is up to date.
+  modules = mkCheck "modules" [ pkgs.nix pkgs.systemd python ] ''
+    export NIXPKGS_LIB=${pkgs.path}/lib NIX_STATE_DIR=$TMPDIR/nix
+    pytest tests/module
+  '';
+
+  unit-tests = mkCheck "unit-tests" [ python ] ''
+    pytest tests/unit
+  '';
+}
+// lib.genAttrs' names (name: lib.nameValuePair "nixos-${name}-vm" (mkNixosTest "vm" name))
+// lib.genAttrs' names (
+  name: lib.nameValuePair "nixos-${name}-container" (mkNixosTest "container" name)
+)

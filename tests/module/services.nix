@@ -1,0 +1,171 @@
+# The options of other services and of the system that the modules set, with NixOS's
+# names, types and defaults, and the units that those services bring.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  inherit (lib) mkOption types;
+
+  option = type: default: mkOption { inherit type default; };
+  # Where a name is all that matters to these modules.
+  anything = option (types.attrsOf types.anything) { };
+  setting = types.attrsOf (
+    types.oneOf [
+      types.bool
+      types.int
+      types.str
+      (types.listOf types.str)
+    ]
+  );
+
+  redisServer =
+    { name, ... }:
+    {
+      options = {
+        enable = lib.mkEnableOption "Redis";
+        user = option types.str "redis-${name}";
+        group = option types.str "redis-${name}";
+        port = option types.port 0;
+        openFirewall = option types.bool false;
+        extraParams = option (types.listOf types.str) [ ];
+        bind = option (types.nullOr types.str) "127.0.0.1";
+        unixSocket = option (types.nullOr types.path) "/run/redis-${name}/redis.sock";
+        unixSocketPerm = option types.int 660;
+        requirePassFile = option (types.nullOr types.path) null;
+        save = option (types.listOf (types.listOf types.int)) [ ];
+        appendOnly = option types.bool false;
+        appendFsync = option types.str "everysec";
+        settings = option setting { };
+      };
+    };
+
+  location.options = {
+    proxyPass = option (types.nullOr types.str) null;
+    proxyWebsockets = option types.bool false;
+    recommendedProxySettings = option types.bool false;
+    extraConfig = option types.lines "";
+    priority = option types.int 1000;
+  };
+
+  virtualHost.options = {
+    serverName = option (types.nullOr types.str) null;
+    enableACME = option types.bool false;
+    addSSL = option types.bool false;
+    onlySSL = option types.bool false;
+    forceSSL = option types.bool false;
+    extraConfig = option types.lines "";
+    locations = option (types.attrsOf (types.submodule location)) { };
+  };
+
+  user =
+    { name, ... }:
+    {
+      options = {
+        name = option types.str name;
+        description = option types.str "";
+        isSystemUser = option types.bool false;
+        group = option types.str "";
+        extraGroups = option (types.listOf types.str) [ ];
+        home = option types.path "/var/empty";
+      };
+    };
+
+  redis = lib.filterAttrs (_: server: server.enable) config.services.redis.servers;
+in
+{
+  options = {
+    assertions = option (types.listOf types.unspecified) [ ];
+    warnings = option (types.listOf types.str) [ ];
+
+    environment = {
+      etc = anything;
+      systemPackages = option (types.listOf types.package) [ ];
+    };
+
+    networking = {
+      firewall.allowedTCPPorts = option (types.listOf types.port) [ ];
+      hostName = option types.str "nixos";
+    };
+
+    users = {
+      groups = option (types.attrsOf (types.submodule { })) { };
+      users = option (types.attrsOf (types.submodule user)) { };
+    };
+
+    services = {
+      mysql = {
+        enable = lib.mkEnableOption "MySQL";
+        package = mkOption { type = types.package; };
+        settings = option (types.attrsOf setting) { };
+        ensureDatabases = option (types.listOf types.str) [ ];
+        ensureUsers = option (types.listOf (
+          types.submodule {
+            options = {
+              name = mkOption { type = types.str; };
+              ensurePermissions = option (types.attrsOf types.str) { };
+            };
+          }
+        )) [ ];
+      };
+      redis.servers = option (types.attrsOf (types.submodule redisServer)) { };
+      nginx = {
+        enable = lib.mkEnableOption "nginx";
+        virtualHosts = option (types.attrsOf (types.submodule virtualHost)) { };
+      };
+      getty = anything;
+      openssh = anything;
+    };
+
+    age = anything;
+    boot = anything;
+    fileSystems = anything;
+    nixpkgs = anything;
+    security = anything;
+    system = anything;
+  };
+
+  config = {
+    systemd.services = lib.mkMerge [
+      (lib.mkIf config.services.mysql.enable {
+        mysql = {
+          description = "MySQL Server";
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig.ExecStart = "${config.services.mysql.package}/bin/mysqld";
+        };
+      })
+      (lib.mkIf config.services.nginx.enable {
+        nginx = {
+          description = "Nginx Web Server";
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig.ExecStart = "nginx";
+        };
+      })
+      (lib.mapAttrs' (
+        name: server:
+        lib.nameValuePair "redis-${name}" {
+          description = "Redis Server - redis-${name}";
+          wantedBy = [ "multi-user.target" ];
+          serviceConfig = {
+            ExecStart = "redis-server";
+            User = server.user;
+            Group = server.group;
+          };
+        }
+      ) redis)
+    ];
+
+    users = lib.mkMerge (
+      lib.mapAttrsToList (_: server: {
+        groups.${server.group} = { };
+        users.${server.user} = {
+          isSystemUser = true;
+          group = server.group;
+        };
+      }) redis
+    );
+  };
+}

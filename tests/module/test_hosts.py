@@ -1,0 +1,435 @@
+from tests.module.nix import PROJECT, evaluate
+from tests.module.system import System, system
+
+SINGLE = "hosts.single"
+ETL = "hosts.etl"
+MAIN = "hosts.main"
+WORKER = "hosts.worker"
+SERVERS = ("webserver", "scheduler", "dag-processor", "triggerer")
+SOCKET = "mysql+mysqldb://airflow@localhost/airflow?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4"
+NO_DATABASE = "mysql+mysqldb://none@localhost/none?unix_socket=/run/no-database-for-this-unit"
+
+
+def test_enable_alone_is_a_whole_host() -> None:
+    single = system("{ services.airflow.enable = true; }")
+    assert set(single.units) == {
+        "airflow.target",
+        "airflow-secrets.service",
+        "airflow-migrate.service",
+        "airflow-admin.service",
+        *(f"airflow-{server}.service" for server in SERVERS),
+        "airflow-worker.service",
+        "redis-airflow.service.d/overrides.conf",
+    }
+    assert single.units["airflow.target"]["Install"]["WantedBy"] == ["multi-user.target"]
+    assert single.warnings == []
+    assert single.host["allowedTCPPorts"] == []
+    assert single.host["nginx"] == {}
+
+
+def test_enable_alone_makes_a_database_reached_by_its_socket() -> None:
+    single = system(SINGLE)
+    assert single.settings["database"] == {"sql_alchemy_conn": SOCKET}
+    assert single.host["mysql"] == {
+        "ensureDatabases": ["airflow"],
+        "ensureUsers": [{"name": "airflow", "ensurePermissions": {"airflow.*": "ALL PRIVILEGES"}}],
+        "settings": {"mysqld": {"character-set-server": "utf8mb4", "mysqlx": "OFF", "skip-networking": True}},
+    }
+    package = evaluate(
+        "(evaluate [ { services.airflow.enable = true; } ]).config.services.mysql.package.name"
+    )
+    assert package.value == "mysql-8.4"
+
+
+def test_enable_alone_makes_a_redis_reached_by_its_socket() -> None:
+    single = system(SINGLE)
+    assert single.settings["celery"] == {
+        "broker_url": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=0",
+        "result_backend": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=1",
+    }
+    redis = single.host["redis"]["airflow"]
+    assert redis["port"] == 0
+    assert redis["bind"] is None
+    assert redis["appendOnly"] is True
+    for user in ("airflow", "airflow-worker"):
+        assert single.host["users"][user]["extraGroups"] == ["redis-airflow"]
+    assert single.units["redis-airflow.service.d/overrides.conf"]["Service"]["Restart"] == ["on-failure"]
+
+
+def test_the_settings_of_a_single_host() -> None:
+    settings = system(SINGLE).settings
+    assert settings["core"] == {
+        "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "dags_folder": "/var/lib/airflow-dags",
+        "execution_api_server_url": "http://127.0.0.1:8080/execution/",
+        "executor": "CeleryExecutor",
+        "load_examples": "False",
+    }
+    assert settings["api"] == {"base_url": "http://localhost:8080", "host": "127.0.0.1", "port": "8080"}
+    assert settings["scheduler"]["scheduler_idle_sleep_time"] == "0.1"
+    assert settings["workers"]["min_heartbeat_interval"] == "1"
+
+
+def test_secrets_that_are_not_given_are_made_by_the_host() -> None:
+    single = system(SINGLE)
+    assert single.credentials("airflow-scheduler.service") == {
+        "fernet-key": "/var/lib/airflow/secrets/fernet-key",
+        "jwt-secret": "/var/lib/airflow/secrets/jwt-secret",
+    }
+    for unit in single.units:
+        if unit.endswith(".service") and single.credentials(unit):
+            assert "airflow-secrets.service" in single.relation(unit, "After")
+            assert "airflow-secrets.service" in single.relation(unit, "Wants")
+    given = system(ETL)
+    assert "airflow-secrets.service" not in given.units
+
+
+def test_each_unit_runs_as_its_own_user() -> None:
+    etl = system(ETL)
+    users = {name: etl.service(name)["User"] for name in etl.units if name.endswith(".service")}
+    assert users == {
+        **{
+            f"airflow-{unit}.service": ["airflow"]
+            for unit in (*SERVERS, "migrate", "admin", "backup", "database-cleanup")
+        },
+        "airflow-worker.service": ["airflow-worker"],
+        "etl-migrate.service": ["etl"],
+    }
+    for (user,) in users.values():
+        assert etl.host["users"][user]["group"] == user
+        assert user in etl.host["groups"]
+
+
+def _assert_worker_knows_nothing_of_the_database(host: System) -> None:
+    unit = "airflow-worker.service"
+    environment = host.environment(unit)
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == NO_DATABASE
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD" not in environment
+    assert "AIRFLOW__CORE__FERNET_KEY_CMD" not in environment
+    assert "AIRFLOW__API_AUTH__JWT_SECRET_CMD" not in environment
+    assert not {"fernet-key", "jwt-secret", "database-password"} & set(host.credentials(unit))
+
+
+def test_a_worker_has_no_database_and_no_secret_of_the_servers() -> None:
+    for name in (SINGLE, ETL, WORKER):
+        _assert_worker_knows_nothing_of_the_database(system(name))
+    with_password = """{
+      services.airflow = {
+        enable = true;
+        database.host = "db";
+        database.passwordFile = "/run/secrets/database";
+      };
+    }"""
+    _assert_worker_knows_nothing_of_the_database(system(with_password))
+
+
+def test_a_remote_database_is_reached_with_the_password_of_a_file() -> None:
+    remote = system("""{
+      services.airflow = {
+        enable = true;
+        database = {
+          host = "db.example.org";
+          port = 3307;
+          name = "meta";
+          user = "flow";
+          passwordFile = "/run/secrets/database";
+        };
+      };
+    }""")
+    assert remote.host["mysql"] == {}
+    assert remote.settings["database"] == {"sql_alchemy_conn": NO_DATABASE}
+    for unit in (*SERVERS, "migrate", "admin"):
+        command = remote.environment(f"airflow-{unit}.service")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"]
+        program, *arguments = command.split(" ")
+        assert program.endswith("-airflow-credential")
+        assert arguments == [
+            "database-password",
+            "mysql+mysqldb://flow:",
+            "@db.example.org:3307/meta?charset=utf8mb4",
+        ]
+        assert remote.credentials(f"airflow-{unit}.service")["database-password"] == "/run/secrets/database"
+    assert "mysql.service" not in remote.relation("airflow-migrate.service", "Requires")
+    assert "network-online.target" in remote.relation("airflow-migrate.service", "After")
+    assert "network-online.target" in remote.relation("airflow-migrate.service", "Wants")
+
+
+def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
+    worker = system("""{
+      services.airflow = {
+        enable = true;
+        mainHost = "main.internal";
+        redis.passwordFile = "/run/secrets/redis";
+        credentials.apiSecretKeyFile = "/run/secrets/api";
+      };
+    }""")
+    assert set(worker.units) == {"airflow.target", "airflow-worker.service"}
+    assert worker.host["mysql"] == {}
+    assert worker.host["redis"] == {}
+    assert worker.host["systemPackages"] == []
+    assert set(worker.host["users"]) == {"airflow-worker"}
+    assert worker.settings["core"]["execution_api_server_url"] == "http://main.internal:8080/execution/"
+    # Links in the mails of its tasks.
+    assert worker.settings["api"]["base_url"] == "http://main.internal:8080"
+    assert worker.settings["database"] == {"sql_alchemy_conn": NO_DATABASE}
+    assert "celery" not in worker.settings
+    assert worker.credentials("airflow-worker.service") == {
+        "api-secret-key": "/run/secrets/api",
+        "redis-password": "/run/secrets/redis",
+    }
+    environment = worker.environment("airflow-worker.service")
+    assert environment["AIRFLOW__CELERY__BROKER_URL_CMD"].endswith(
+        "-airflow-credential redis-password redis://: @main.internal:6379/0"
+    )
+    assert environment["AIRFLOW__CELERY__RESULT_BACKEND_CMD"].endswith("@main.internal:6379/1")
+
+
+def test_a_main_host_serves_redis_to_its_worker_hosts() -> None:
+    main = system(MAIN)
+    assert "airflow-worker.service" not in main.units
+    redis = main.host["redis"]["airflow"]
+    assert redis["bind"] == "127.0.0.1 10.0.0.1"
+    assert redis["port"] == 6379
+    assert redis["requirePassFile"] == "/etc/credentials/redis-password"
+    assert sorted(main.host["allowedTCPPorts"]) == [6379, 8080]
+    assert (
+        main.credentials("airflow-scheduler.service")["redis-password"] == "/etc/credentials/redis-password"
+    )
+    assert "redis-password" not in main.credentials("airflow-webserver.service")
+    assert system(WORKER).host["allowedTCPPorts"] == [8793]
+
+
+def test_more_workers_on_a_host() -> None:
+    workers = system("""{
+      services.airflow = {
+        enable = true;
+        workers.default.concurrency = 8;
+        workers.large = { concurrency = 1; queues = [ "large" "huge" ]; drainTimeout = 7200; };
+        workers.off.enable = false;
+      };
+    }""")
+    assert {unit for unit in workers.units if "worker" in unit} == {
+        "airflow-worker.service",
+        "airflow-worker-large.service",
+    }
+    (default,) = workers.service("airflow-worker.service")["ExecStart"]
+    (large,) = workers.service("airflow-worker-large.service")["ExecStart"]
+    assert default.endswith(
+        "celery worker --celery-hostname default@%H --concurrency 8 --queues default"
+        " --pid %t/airflow-worker/pid"
+    )
+    assert "--celery-hostname large@%H --concurrency 1 --queues large,huge" in large
+    # One port for the logs of tasks, so one server of them.
+    assert large.endswith("--skip-serve-logs")
+    assert workers.service("airflow-worker-large.service")["TimeoutStopSec"] == ["7200"]
+
+
+def test_a_task_finds_a_shell() -> None:
+    single = system(SINGLE)
+    assert "-bash/bin:" in single.environment("airflow-worker.service")["PATH"]
+    assert "-bash/bin:" not in single.environment("airflow-webserver.service")["PATH"]
+
+
+def test_nginx_in_front() -> None:
+    proxied = system("""{
+      services.airflow = {
+        enable = true;
+        openFirewall = true;
+        nginx = { enable = true; hostName = "airflow.example.org"; enableACME = true; };
+      };
+    }""")
+    site = proxied.host["nginx"]["airflow.example.org"]
+    assert site["enableACME"] is True
+    assert site["forceSSL"] is True
+    assert site["locations"]["/"] == {
+        "extraConfig": "proxy_buffering off;\n",
+        "proxyPass": "http://127.0.0.1:8080",
+        "proxyWebsockets": True,
+        "recommendedProxySettings": True,
+    }
+    assert proxied.settings["api"]["base_url"] == "https://airflow.example.org"
+    assert proxied.settings["fab"] == {"cookie_secure": "True", "enable_proxy_fix": "True"}
+    assert proxied.service("airflow-webserver.service")["ExecStart"][0].endswith("api-server --proxy-headers")
+    assert sorted(proxied.host["allowedTCPPorts"]) == [80, 443, 8793]
+    assert "--proxy-headers" not in system(SINGLE).service("airflow-webserver.service")["ExecStart"][0]
+
+
+def test_the_address_of_a_user_wins_over_the_one_of_nginx() -> None:
+    own = system("""{
+      services.airflow = {
+        enable = true;
+        nginx = { enable = true; hostName = "airflow.example.org"; };
+        settings.api.base_url = "https://airflow.example.org:8443";
+      };
+    }""")
+    assert own.settings["api"]["base_url"] == "https://airflow.example.org:8443"
+
+
+def test_the_pipeline() -> None:
+    etl = system(ETL)
+    worker = etl.environment("airflow-worker.service")
+    assert {key: value for key, value in worker.items() if key.startswith(("ETL", "AWS"))} == {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:5000",
+        "AWS_SHARED_CREDENTIALS_FILE": "%d/aws",
+        "ETL_ALERT_EMAILS": "data-team@example.org",
+        "ETL_RUNNER": "local",
+        "ETL_S3_BUCKET": "events",
+        "ETL_S3_PREFIX": "events",
+        "ETL_START_DATE": "2016-02-21",
+        "ETL_WAREHOUSE_URL": "mysql+mysqldb://airflow-worker@localhost/warehouse"
+        "?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4",
+    }
+    assert etl.settings["core"]["dags_folder"] == "/etc/airflow/dags"
+    assert etl.settings["core"]["dags_are_paused_at_creation"] == "False"
+    assert etl.host["etc"]["airflow/dags"].endswith("-dags")
+    assert etl.units["airflow-dag-processor.service"]["Unit"]["X-Restart-Triggers"] == [
+        etl.host["etc"]["airflow/dags"]
+    ]
+
+
+def test_the_environment_has_all_that_the_dag_imports() -> None:
+    found = evaluate("(evaluate [ hosts.etl ]).config.services.airflow.finalPackage.contents")
+    assert found.value == ["aiobotocore", "aiomysql", "apache-airflow", "etl", "mysqlclient", "redis"]
+
+
+def test_the_warehouse_is_its_workers_and_nobody_elses() -> None:
+    etl = system(ETL)
+    assert "warehouse" in etl.host["mysql"]["ensureDatabases"]
+    grants = {user["name"]: user["ensurePermissions"] for user in etl.host["mysql"]["ensureUsers"]}
+    assert grants == {
+        "airflow": {"airflow.*": "ALL PRIVILEGES"},
+        "etl": {"warehouse.*": "ALL PRIVILEGES"},
+        "airflow-worker": {"warehouse.*": "SELECT, INSERT, UPDATE, DELETE"},
+    }
+    for server in SERVERS:
+        assert "ETL_WAREHOUSE_URL" not in etl.environment(f"airflow-{server}.service")
+
+
+def test_the_warehouses_tables_are_there_before_the_dag_runs() -> None:
+    etl = system(ETL)
+    assert etl.service("etl-migrate.service")["ExecStart"][0].endswith("/bin/etl migrate")
+    assert etl.relation("etl-migrate.service", "Requires") == {"mysql.service"}
+    for unit in ("airflow-scheduler.service", "airflow-worker.service"):
+        assert "etl-migrate.service" in etl.relation(unit, "After")
+    assert "etl-migrate.service" in etl.relation("airflow-worker.service", "Requires")
+
+
+def test_a_warehouse_elsewhere_is_read_from_a_credential() -> None:
+    worker = system("""{
+      imports = [ hosts.worker ];
+      services.etl = {
+        enable = true;
+        startDate = "2016-02-21";
+        s3.bucket = "events";
+        warehouse.urlFile = "/run/secrets/warehouse";
+      };
+    }""")
+    for unit in ("airflow-worker.service", "etl-migrate.service"):
+        assert worker.credentials(unit)["warehouse-url"] == "/run/secrets/warehouse"
+        assert worker.environment(unit)["ETL_WAREHOUSE_URL_FILE"] == "%d/warehouse-url"
+        assert "ETL_WAREHOUSE_URL" not in worker.environment(unit)
+    assert worker.host["mysql"] == {}
+
+
+def test_the_lambda_runner_needs_no_warehouse() -> None:
+    jobs = system("""{
+      services.airflow.enable = true;
+      services.etl = { enable = true; runner = "lambda"; startDate = "2016-02-21"; s3.bucket = "events"; };
+    }""")
+    assert "etl-migrate.service" not in jobs.units
+    assert jobs.host["mysql"]["ensureDatabases"] == ["airflow"]
+    assert jobs.environment("airflow-dag-processor.service")["ETL_RUNNER"] == "lambda"
+
+
+def test_mail_without_a_server_is_warned_of() -> None:
+    silent = system("""{
+      services.airflow.enable = true;
+      services.etl = {
+        enable = true;
+        startDate = "2016-02-21";
+        s3.bucket = "events";
+        alertEmails = [ "a@example.org" ];
+      };
+    }""")
+    (warning,) = silent.warnings
+    assert warning.startswith(
+        "services.etl.alertEmails: no mail will be sent; set services.airflow.smtp.enable"
+    )
+
+
+def test_connections_and_variables_are_served_by_the_servers_alone() -> None:
+    etl = system(ETL)
+    for server in SERVERS:
+        unit = f"airflow-{server}.service"
+        environment = etl.environment(unit)
+        assert environment["AIRFLOW__SECRETS__BACKEND"] == (
+            "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+        )
+        connections = f"%t/airflow-{server}/connections.env"
+        assert environment["AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_FILE_PATH"] == connections
+        assert etl.service(unit)["ExecStartPre"][0].endswith(f"-airflow-prepare {connections}")
+        assert etl.credentials(unit)["connection-billing"] == "/etc/credentials/connection-billing"
+    assert "AIRFLOW__SECRETS__BACKEND" not in etl.environment("airflow-worker.service")
+    assert "connection-billing" not in etl.credentials("airflow-worker.service")
+    assert etl.script("-airflow-variables.json") == '{"region":"eu-west-1"}'
+
+
+def test_further_credentials_go_to_the_units_that_they_are_for() -> None:
+    extra = system("""{
+      services.airflow = {
+        enable = true;
+        extraCredentials.token = { file = "/run/secrets/token"; roles = [ "worker" "triggerer" ]; };
+      };
+    }""")
+    having = {
+        unit for unit in extra.units if "Service" in extra.units[unit] and "token" in extra.credentials(unit)
+    }
+    assert having == {"airflow-worker.service", "airflow-triggerer.service"}
+
+
+def test_one_unit_is_loosened_by_a_plain_value() -> None:
+    loosened = system("""{
+      services.airflow.enable = true;
+      systemd.services.airflow-worker.serviceConfig.MemoryDenyWriteExecute = false;
+    }""")
+    assert loosened.service("airflow-worker.service")["MemoryDenyWriteExecute"] == ["false"]
+    assert loosened.service("airflow-webserver.service")["MemoryDenyWriteExecute"] == ["true"]
+
+
+def test_maintenance_runs_at_its_times() -> None:
+    etl = system(ETL)
+    assert etl.units["airflow-backup.timer"]["Timer"] == {"OnCalendar": ["daily"], "Persistent": ["true"]}
+    assert etl.units["airflow-database-cleanup.timer"]["Timer"]["OnCalendar"] == ["weekly"]
+    for job in ("airflow-backup", "airflow-database-cleanup"):
+        assert etl.units[f"{job}.timer"]["Install"]["WantedBy"] == ["timers.target"]
+        assert "Install" not in etl.units[f"{job}.service"]
+    cleanup = etl.script("-airflow-database-cleanup")
+    assert "--date '90 days ago'" in cleanup
+    assert etl.service("airflow-backup.service")["ReadWritePaths"] == ["/var/backup/airflow"]
+    assert etl.host["tmpfiles"]["/var/backup/airflow"]["d"]["mode"] == "0700"
+
+
+def test_the_example_of_a_production_host() -> None:
+    host = system(f"import {PROJECT}/modules/hosts/airflow.nix")
+    assert host.settings["api"]["base_url"] == "https://airflow.example.org"
+    assert {"airflow-backup.timer", "airflow-database-cleanup.timer", "etl-migrate.service"} <= set(
+        host.units
+    )
+    assert host.warnings == []
+
+
+def test_the_development_machine() -> None:
+    found = evaluate(
+        f"let e = evaluate [ (import {PROJECT}/modules/vm.nix) ]; in {{ inherit (e) refusals;"
+        " inherit (e.config.virtualisation) forwardPorts;"
+        " s3 = e.config.systemd.services.s3.serviceConfig.ExecStart;"
+        " samples = e.config.systemd.services.sample-data.environment; }"
+    ).value
+    assert found["refusals"] == []
+    (port,) = found["forwardPorts"]
+    assert (port["host"]["port"], port["guest"]["port"]) == (8080, 8080)
+    assert found["s3"].endswith("/bin/moto_server -H 127.0.0.1 -p 5000")
+    assert found["samples"]["ETL_WAREHOUSE_URL"].startswith("mysql+mysqldb://etl@localhost")
+    machine = system(f"import {PROJECT}/modules/vm.nix")
+    assert machine.settings["api"]["host"] == "0.0.0.0"
+    assert 8080 in machine.host["allowedTCPPorts"]

@@ -214,6 +214,9 @@ rec {
     Type = "exec";
     Restart = "always";
     RestartSec = "5s";
+    # As the first process of a namespace it would miss the SIGTERM of a stop that comes
+    # before it listens for one, and a worker would hang until its drainTimeout.
+    PrivatePIDs = false;
   };
 
   # For what only ever talks to a local MySQL, by its socket.

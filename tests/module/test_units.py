@@ -50,8 +50,14 @@ HARDENING = {
     "UMask": ["0077"],
 }
 OFFLINE = {"RestrictAddressFamilies": ["AF_UNIX"]}
+# The first process of a namespace misses a SIGTERM that comes before it listens for one.
+DAEMON = {"PrivatePIDs": ["false"]}
 EXCEPTIONS = {
-    "airflow-worker.service": {"ProtectProc": ["default"]},
+    "airflow-dag-processor.service": DAEMON,
+    "airflow-scheduler.service": DAEMON,
+    "airflow-triggerer.service": DAEMON,
+    "airflow-webserver.service": DAEMON,
+    "airflow-worker.service": DAEMON | {"ProtectProc": ["default"]},
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},
     # With a local database these need no network.
     "airflow-admin.service": OFFLINE,

@@ -31,6 +31,16 @@ let
         }
       ) unit
     );
+
+  # The scheduler and the DAG processor leave by an exception that they raise where SIGTERM
+  # finds them. Python drops it if that is in a callback of its garbage collector, and they go
+  # on. So they are asked here first, and by systemd if they are still there.
+  askToStop = pkgs.writeShellScript "airflow-ask-to-stop" ''
+    if [[ -n ''${MAINPID-} ]] && kill -TERM "$MAINPID"; then
+      ${pkgs.coreutils}/bin/timeout 10 ${pkgs.coreutils}/bin/tail --pid="$MAINPID" --sleep-interval=0.1 --follow /dev/null
+    fi
+    exit 0
+  '';
 in
 {
   config = lib.mkIf cfg.enable (
@@ -91,6 +101,7 @@ in
           description = "Airflow: scheduler";
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} scheduler";
+            ExecStop = askToStop;
           };
         };
       })
@@ -101,6 +112,7 @@ in
           restartTriggers = [ cfg.dagsFolder ];
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} dag-processor";
+            ExecStop = askToStop;
           };
         };
       })

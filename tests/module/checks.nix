@@ -29,10 +29,8 @@ let
   # A machine test is tests/nixos/NAME.nix, a function from the flake to its machines, and
   # NAME.py, its script; it runs on virtual machines and in containers.
   nixosTests = source + "/tests/nixos";
-  names = lib.optionals (builtins.pathExists nixosTests) (
-    map (lib.removeSuffix ".nix") (
-      lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir nixosTests))
-    )
+  names = map (lib.removeSuffix ".nix") (
+    lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir nixosTests))
   );
   mkNixosTest =
     kind: name:

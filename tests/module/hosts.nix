@@ -8,59 +8,30 @@ let
       "/usr"
     ];
   };
-in
-{
-  # enable = true alone.
-  single = {
-    imports = [ elsewhere ];
-    services.airflow.enable = true;
-  };
 
-  # The pipeline on one host, with all that a host can have.
+  # The hosts of the machine tests.
+  folder = ../nixos/hosts;
+  tested = builtins.listToAttrs (
+    map (file: {
+      name = builtins.replaceStrings [ ".nix" ] [ "" ] file;
+      value.imports = [
+        elsewhere
+        (folder + "/${file}")
+      ];
+    }) (builtins.attrNames (builtins.readDir folder))
+  );
+in
+tested
+// {
+  # That of the machine tests, and a mail server that asks for a password.
   etl = {
-    imports = [ elsewhere ];
-    services.airflow = {
-      enable = true;
-      admin.passwordFile = "/etc/credentials/admin-password";
-      backup.enable = true;
-      connections = {
-        billing.uriFile = "/etc/credentials/connection-billing";
-        status_page.uri = "http://status.example.org/?timeout=10";
-      };
-      credentials = {
-        apiSecretKeyFile = "/etc/credentials/api-secret-key";
-        fernetKeyFile = "/etc/credentials/fernet-key";
-        jwtSecretFile = "/etc/credentials/jwt-secret";
-      };
-      databaseCleanup.enable = true;
-      nginx = {
-        enable = true;
-        hostName = "localhost";
-      };
-      openFirewall = true;
-      settings.scheduler = {
-        task_instance_heartbeat_timeout = 20;
-        task_instance_heartbeat_timeout_detection_interval = 2;
-      };
-      smtp = {
-        enable = true;
-        port = 2525;
-        from = "airflow@example.org";
-        user = "airflow";
-        passwordFile = "/etc/credentials/smtp-password";
-      };
-      variables.region = "eu-west-1";
-    };
-    services.etl = {
-      enable = true;
-      alertEmails = [ "data-team@example.org" ];
-      s3 = {
-        bucket = "events";
-        prefix = "events";
-        endpointUrl = "http://127.0.0.1:5000";
-        credentialsFile = "/etc/credentials/aws";
-      };
-      startDate = "2016-02-21";
+    imports = [
+      elsewhere
+      (folder + "/pipeline.nix")
+    ];
+    services.airflow.smtp = {
+      user = "airflow";
+      passwordFile = "/etc/credentials/smtp-password";
     };
   };
 

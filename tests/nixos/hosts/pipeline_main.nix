@@ -1,0 +1,35 @@
+# A main host without a worker; the workers are on other hosts, and write to its warehouse.
+{
+  services.airflow = {
+    enable = true;
+    admin.passwordFile = "/etc/credentials/admin-password";
+    credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
+    openFirewall = true;
+    redis.bind = "192.168.1.1";
+    redis.passwordFile = "/etc/credentials/redis-password";
+    webserver.host = "0.0.0.0";
+    workers.default.enable = false;
+  };
+
+  services.etl = {
+    enable = true;
+    s3 = {
+      bucket = "events";
+      prefix = "events";
+      endpointUrl = "http://main:5000";
+      credentialsFile = "/etc/credentials/aws";
+    };
+    startDate = "2016-02-21";
+  };
+
+  services.mysql.settings.mysqld = {
+    bind-address = "192.168.1.1";
+    skip-networking = false;
+  };
+
+  # The warehouse, and the S3 API of the tests.
+  networking.firewall.allowedTCPPorts = [
+    3306
+    5000
+  ];
+}

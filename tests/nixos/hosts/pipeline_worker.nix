@@ -1,0 +1,22 @@
+# Nothing but a worker of the host "main".
+{
+  services.airflow = {
+    enable = true;
+    mainHost = "main";
+    credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
+    openFirewall = true;
+    redis.passwordFile = "/etc/credentials/redis-password";
+  };
+
+  services.etl = {
+    enable = true;
+    s3 = {
+      bucket = "events";
+      prefix = "events";
+      endpointUrl = "http://main:5000";
+      credentialsFile = "/etc/credentials/aws";
+    };
+    startDate = "2016-02-21";
+    warehouse.urlFile = "/etc/credentials/warehouse-url";
+  };
+}

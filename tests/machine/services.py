@@ -1,0 +1,228 @@
+"""Debian's MySQL, Redis and nginx under the names, users and sockets that NixOS gives them.
+
+What the modules ask of those services is in the rendered host.json; the units here do the same with it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.machine.files import write
+
+MYSQL_UNIT = """\
+[Unit]
+Description=MySQL
+After=network.target
+
+[Service]
+Type=notify
+User=mysql
+Group=mysql
+RuntimeDirectory=mysqld
+ExecStart=/usr/sbin/mysqld --defaults-file=/etc/my.cnf
+ExecStartPost=+/bin/sh -c "exec mysql --defaults-file=/etc/my.cnf < /etc/mysql-ensure.sql"
+Restart=on-abort
+TimeoutStartSec=120
+
+[Install]
+WantedBy=multi-user.target
+"""
+# Beside what the modules set: where Debian has things, and less memory and disk than a server would take.
+MYSQL_SETTINGS = {
+    "datadir": "/var/lib/mysql",
+    "socket": "/run/mysqld/mysqld.sock",
+    "pid-file": "/run/mysqld/mysqld.pid",
+    "log-error": "stderr",
+    "plugin-load-add": "auth_socket.so",
+    "performance-schema": False,
+    "innodb-redo-log-capacity": "16M",
+}
+REDIS_UNIT = """\
+[Unit]
+Description=Redis for {name}
+After=network.target
+
+[Service]
+Type=notify
+User={user}
+Group={user}
+RuntimeDirectory=redis-{name}
+RuntimeDirectoryMode=0750
+StateDirectory=redis-{name}
+UMask=0077
+{prepare}ExecStart=/usr/bin/redis-server /etc/redis-{name}.conf
+
+[Install]
+WantedBy=multi-user.target
+"""
+# The password is in no file of the configuration, and in none that others can read.
+REDIS_PASSWORD = (
+    'ExecStartPre=+/bin/sh -euc \'umask 077; printf "requirepass %%s\\\\n" "$$(cat {file})" > {target}; '
+    "chown {user} {target}'\n"
+)
+NGINX_UNIT = """\
+[Unit]
+Description=nginx
+After=network.target
+
+[Service]
+ExecStart=/usr/sbin/nginx -c /etc/nginx/host.conf
+ExecReload=/bin/kill -HUP $MAINPID
+RuntimeDirectory=nginx
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+NGINX = """\
+daemon off;
+error_log stderr;
+pid /run/nginx/nginx.pid;
+user www-data;
+events {{}}
+http {{
+  access_log off;
+  include /etc/nginx/mime.types;
+  map $http_upgrade $connection_upgrade {{
+    default upgrade;
+    "" close;
+  }}
+{servers}}}
+"""
+NGINX_WEBSOCKETS = """\
+proxy_http_version 1.1;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header Connection $connection_upgrade;
+"""
+NGINX_RECOMMENDED = """\
+proxy_set_header Host $host;
+proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto $scheme;
+proxy_set_header X-Forwarded-Host $host;
+proxy_set_header X-Forwarded-Server $hostname;
+"""
+# What tests/nixos/support/default.nix adds to a host.
+S3_UNIT = """\
+[Unit]
+Description=S3 API
+Before=airflow-scheduler.service
+
+[Service]
+DynamicUser=true
+ExecStart=/opt/airflow/bin/moto_server -H 0.0.0.0 -p 5000
+ExecStartPost=/usr/bin/curl --silent --show-error --fail --retry 60 --retry-delay 1 --retry-connrefused \\
+  --request PUT http://127.0.0.1:5000/events
+
+[Install]
+WantedBy=multi-user.target
+"""
+MAIL_UNIT = """\
+[Unit]
+Description=Mail server
+
+[Service]
+DynamicUser=true
+Environment=PYTHONUNBUFFERED=1
+ExecStart=/opt/airflow/bin/python -m aiosmtpd -n -l 127.0.0.1:2525
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def write_units(units: Path, settings: Mapping[str, Any]) -> None:
+    """Write the units of the services that a host has.
+
+    Args:
+        units: the folder of units.
+        settings: the host's host.json.
+    """
+    write(units / "s3.service", S3_UNIT)
+    write(units / "mail.service", MAIL_UNIT)
+    if settings["mysql"]:
+        write(units / "mysql.service", MYSQL_UNIT)
+    if settings["nginx"]:
+        write(units / "nginx.service", NGINX_UNIT)
+    for name, server in settings["redis"].items():
+        password = server["requirePassFile"]
+        prepare = (
+            REDIS_PASSWORD.format(file=password, target=_redis_password(name), user=server["user"])
+            if password
+            else ""
+        )
+        unit = REDIS_UNIT.format(name=name, user=server["user"], prepare=prepare)
+        write(units / f"redis-{name}.service", unit)
+
+
+def write_configuration(root: Path, settings: Mapping[str, Any]) -> None:
+    """Write the configuration of those services.
+
+    Args:
+        root: the folder that becomes the machine's root.
+        settings: the host's host.json.
+    """
+    etc = root / "etc"
+    if mysql := settings["mysql"]:
+        lines = [
+            f"{key} = {_mysql_value(value)}"
+            for key, value in {**MYSQL_SETTINGS, **mysql["settings"]["mysqld"]}.items()
+        ]
+        client = ["[client]", f"socket = {MYSQL_SETTINGS['socket']}"]
+        write(etc / "my.cnf", "\n".join(["[mysqld]", *lines, *client, ""]))
+        write(etc / "mysql-ensure.sql", _mysql_ensure(mysql))
+    if settings["nginx"]:
+        write(etc / "nginx/host.conf", _nginx(settings["nginx"]))
+    for name, server in settings["redis"].items():
+        write(etc / f"redis-{name}.conf", _redis(name, server))
+
+
+def _mysql_value(value: object) -> str:
+    return {True: "ON", False: "OFF"}[value] if isinstance(value, bool) else str(value)
+
+
+def _mysql_ensure(mysql: Mapping[str, Any]) -> str:
+    """Return what makes the databases and users: an OS user is the database user of the same name."""
+    lines = [f"CREATE DATABASE IF NOT EXISTS `{name}`;" for name in mysql["ensureDatabases"]]
+    for user in mysql["ensureUsers"]:
+        account = f"'{user['name']}'@'localhost'"
+        lines.append(f"CREATE USER IF NOT EXISTS {account} IDENTIFIED WITH auth_socket;")
+        lines += [
+            f"GRANT {permission} ON {where} TO {account};"
+            for where, permission in user["ensurePermissions"].items()
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _redis_password(name: str) -> str:
+    return f"/run/redis-{name}/password.conf"
+
+
+def _redis(name: str, server: Mapping[str, Any]) -> str:
+    lines = [
+        "supervised systemd",
+        f"port {server['port']}",
+        f"dir /var/lib/redis-{name}",
+        f"unixsocket {server['unixSocket']}",
+        f"unixsocketperm {server['unixSocketPerm']}",
+        f"appendonly {'yes' if server['appendOnly'] else 'no'}",
+    ]
+    if server["bind"]:
+        lines.append(f"bind {server['bind']}")
+    if server["requirePassFile"]:
+        lines.append(f"include {_redis_password(name)}")
+    return "\n".join([*lines, ""])
+
+
+def _nginx(hosts: Mapping[str, Any]) -> str:
+    servers = ""
+    for name, host in hosts.items():
+        locations = ""
+        for path, location in host["locations"].items():
+            body = f"proxy_pass {location['proxyPass']};\n" if location["proxyPass"] else ""
+            body += NGINX_WEBSOCKETS if location["proxyWebsockets"] else ""
+            body += NGINX_RECOMMENDED if location["recommendedProxySettings"] else ""
+            locations += f"location {path} {{\n{body}{location['extraConfig']}}}\n"
+        servers += f"server {{\nlisten 80;\nserver_name {json.dumps(name)};\n{locations}}}\n"
+    return NGINX.format(servers=servers)

@@ -1,0 +1,118 @@
+# A host that was told nothing but enable = true: its units, their order, and what outlives a boot.
+import json
+
+DAEMONS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
+UNITS = [f"airflow-{name}.service" for name in DAEMONS]
+
+
+def healthy():
+    answer = machine.wait_until_succeeds(
+        "curl --silent --fail http://127.0.0.1:8080/api/v2/monitor/health", timeout=90
+    )
+    return all(
+        json.loads(answer)[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "triggerer")
+    )
+
+
+def wait_until_up():
+    machine.wait_for_unit("airflow.target", timeout=120)
+    for unit in UNITS:
+        machine.require_unit_state(unit)
+    with machine.nested("waiting until Airflow is healthy"):
+        retry(lambda last: healthy(), 90)
+
+
+def moment(unit, event):
+    return int(machine.get_unit_property(unit, f"{event}TimestampMonotonic"))
+
+
+def check_order_of_units():
+    migrated = moment("airflow-migrate.service", "ExecMainExit")
+    t.assertLessEqual(
+        moment("mysql.service", "ActiveEnter"), moment("airflow-migrate.service", "ExecMainStart")
+    )
+    for unit in UNITS:
+        if "worker" not in unit:
+            t.assertLessEqual(
+                migrated, moment(unit, "ExecMainStart"), f"{unit} started before the migration's end"
+            )
+    for before in ("redis-airflow.service", "airflow-webserver.service"):
+        t.assertLessEqual(moment(before, "ActiveEnter"), moment("airflow-worker.service", "ExecMainStart"))
+
+
+def migrations():
+    """How often the migration ran in this boot."""
+    return int(
+        machine.succeed("journalctl --boot --unit airflow-migrate --output cat | grep --count '^Finished'")
+    )
+
+
+def processes():
+    return {unit: machine.get_unit_property(unit, "MainPID") for unit in UNITS}
+
+
+def secrets():
+    return machine.succeed("cd /var/lib/airflow/secrets; sha256sum *; stat --format '%n %a %U' *")
+
+
+start_all()
+
+with subtest("The units start in order, after one migration"):
+    wait_until_up()
+    check_order_of_units()
+    t.assertEqual(migrations(), 1)
+    t.assertEqual(machine.succeed("systemctl --failed --plain --no-legend --no-pager"), "")
+
+with subtest("The secrets that the host made are nobody else's"):
+    for line in secrets().splitlines()[-4:]:
+        t.assertRegex(line, r" [46]00 airflow$")
+
+with subtest("Each service restarts alone"):
+    for unit in UNITS:
+        before = processes()
+        machine.succeed(f"systemctl restart {unit}", timeout=120)
+        machine.wait_for_unit(unit, timeout=30)
+        after = processes()
+        t.assertEqual([name for name in UNITS if before[name] != after[name]], [unit])
+    t.assertEqual(migrations(), 1)
+
+with subtest("A service stops at once, even when it has just started"):
+    for unit in UNITS:
+        machine.succeed(f"systemctl restart {unit}", "sleep 1", f"systemctl stop {unit}", timeout=30)
+        machine.succeed(f"systemctl start {unit}", timeout=30)
+
+with subtest("airflow.target stops and starts everything"):
+    machine.succeed("airflow variables set kept 'over a boot'")
+    machine.succeed("systemctl stop airflow.target", timeout=120)
+    for unit in UNITS:
+        # Stopping a target starts the stopping of its parts.
+        machine.wait_until_succeeds(
+            f"systemctl show {unit} | grep --line-regexp ActiveState=inactive", timeout=60
+        )
+    machine.require_unit_state("mysql.service")
+    machine.wait_for_closed_port(8080, timeout=10)
+    machine.succeed("systemctl start airflow.target", timeout=120)
+    wait_until_up()
+
+
+def check_second_boot():
+    wait_until_up()
+    check_order_of_units()
+    t.assertEqual(migrations(), 1)
+    t.assertEqual(secrets(), made)
+    t.assertIn("over a boot", machine.succeed("airflow variables get kept"))
+
+
+made = secrets()
+
+# The NixOS test driver starts a container only once.
+if hasattr(machine, "crash"):
+    with subtest("A second boot keeps the data"):
+        machine.shutdown()
+        machine.start()
+        check_second_boot()
+
+    with subtest("And so does one after a power failure"):
+        machine.crash()
+        machine.start()
+        check_second_boot()

@@ -1,0 +1,322 @@
+# The order of the tasks, asserted from Airflow's REST API, from the journal and from the warehouse.
+import base64
+import hashlib
+import json
+import random
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
+
+TASKS = ["s3_sensor", "etl_load_events", "etl_organization_stats"]
+SENSOR, LOAD, STATISTICS = TASKS
+FIRST = date(2016, 2, 21)
+DAY = timedelta(days=1)
+# Organization 3 has a member and no events; user 13 is in two organizations, user 99 in none.
+MEMBERS = {1: [11, 12, 13], 2: [13, 14], 3: [15]}
+LOGINS = ["web_login", "android_login", "ios_login"]
+NETWORKS = ["Twitter", "Facebook", "Instagram", "LinkedIn"]
+
+
+# Airflow's REST API
+
+
+def api(method, path, body=None):
+    login = json.dumps({"username": "admin", "password": "PASSWORD"})
+    url = "http://127.0.0.1:8080"
+    send = "curl --silent --show-error --fail-with-body --header 'Content-Type: application/json'"
+    answer = machine.succeed(
+        f"password=$(cat /etc/credentials/admin-password); login='{login}'; "
+        f'token=$({send} --data "${{login/PASSWORD/$password}}" {url}/auth/token | cut -d \'"\' -f 4); '
+        f'{send} --header "Authorization: Bearer $token" --request {method} '
+        + (f"--data '{json.dumps(body)}' " if body else "")
+        + f"'{url}/api/v2/{path}'"
+    )
+    return json.loads(answer)
+
+
+def run_id(day):
+    return f"scheduled__{day + DAY}T00:00:00+00:00"
+
+
+def runs():
+    return {run["dag_run_id"]: run for run in api("GET", "dags/daily_etls/dagRuns")["dag_runs"]}
+
+
+def tasks(day):
+    path = f"dags/daily_etls/dagRuns/{run_id(day).replace('+', '%2B')}/taskInstances"
+    return {task["task_id"]: task for task in api("GET", path)["task_instances"]}
+
+
+def wait_for(what, holds, timeout=120):
+    def check(last):
+        return holds()
+
+    with machine.nested(f"waiting until {what}"):
+        retry(check, timeout)
+
+
+def run_state(day):
+    return runs().get(run_id(day), {}).get("state")
+
+
+def moment(text):
+    return datetime.fromisoformat(text)
+
+
+# Events
+
+
+def objects(day):
+    """The lines of a day's two objects: every class, late events, duplicates and junk."""
+    draw = random.Random(day.isoformat())
+    number = 0
+
+    def line(event, age=0, **fields):
+        nonlocal number
+        number += 1
+        second = draw.randrange(86400)
+        at = datetime.combine(day - age * DAY, datetime.min.time()) + timedelta(seconds=second)
+        fields |= {"event_id": f"{day}-{number}", "timestamp": str(at), "event": event}
+        return json.dumps(fields)
+
+    lines = []
+    for _ in range(60):
+        user = draw.choice([11, 12, 13, 14, 99])
+        lines.append(line(draw.choice(LOGINS), draw.choice([0, 0, 0, 5, 10, 40, 80]), user_id=user))
+        extra = {"social_network_type": draw.choice([*NETWORKS, "Myspace"])}
+        age = draw.choice([0, 0, 9, 69, 70])
+        lines.append(line("message_sent", age, user_id=user, extra_data=extra))
+    for _ in range(15):
+        organization = draw.choice([1, 2, 77])
+        age = draw.choice([0, 0, 20, 31, 32])
+        payment = {"payment_amount": draw.randrange(1, 9999) / 8, "payment_processor": "PayPal"}
+        lines.append(line("payment", age, organization_id=organization, extra_data=payment))
+        lines.append(line("file_support_ticket", age, organization_id=organization))
+    lines.append(line('Bobby"; DROP TABLE students', user_id=11))
+    lines.append(json.dumps({"what": str(day), "é": [1, 2]}))
+    lines.append(f"this is not JSON {day}")
+    half = len(lines) // 2
+    return {"a.json": lines, "b.json": lines[half:] + lines[:7]}
+
+
+def put(day, name, lines):
+    content = base64.b64encode("\n".join(lines).encode()).decode()
+    machine.succeed(
+        f"echo {content} | base64 --decode | curl --silent --show-error --fail --request PUT "
+        "--header 'Content-Type: application/octet-stream' --data-binary @- "
+        f"http://127.0.0.1:5000/events/events/{day:%Y/%m/%d}/{name}"
+    )
+
+
+def put_day(day):
+    for name, lines in objects(day).items():
+        put(day, name, lines)
+
+
+# What must be in the warehouse, calculated from the lines alone
+
+
+def events(days):
+    found = {}
+    for day in days:
+        for lines in objects(day).values():
+            for text in lines:
+                if text.startswith("{") and "event_id" in text:
+                    event = json.loads(text)
+                    found[event["event_id"]] = event
+    return list(found.values())
+
+
+def expected_rows(days):
+    tables = {"user_event": [], "organization_event": [], "organization_payment": []}
+    for event in events(days):
+        row = [event["event_id"], event["timestamp"]]
+        extra = event.get("extra_data", {})
+        if "user_id" in event:
+            network = extra.get("social_network_type")
+            row += [str(event["user_id"]), event["event"], network if network in NETWORKS else "NULL"]
+            tables["user_event"].append(row)
+        elif "payment_amount" in extra:
+            amount = cents(Decimal(str(extra["payment_amount"])))
+            row += [str(event["organization_id"]), event["event"], str(amount), extra["payment_processor"]]
+            tables["organization_payment"].append(row)
+        else:
+            tables["organization_event"].append([*row, str(event["organization_id"]), event["event"]])
+    return {name: sorted(rows) for name, rows in tables.items()}
+
+
+def cents(amount):
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def expected_statistics(day, loaded):
+    end = datetime.combine(day + DAY, datetime.min.time())
+    week, weeks10 = end - 7 * DAY, end - 70 * DAY
+    # The days of these tests have their like in the month before.
+    month = end.replace(year=end.year - (end.month == 1), month=(end.month - 2) % 12 + 1)
+    found = {}
+    groups = defaultdict(list)
+    paid, tickets = defaultdict(Decimal), defaultdict(int)
+    for event in events(loaded):
+        at = datetime.fromisoformat(event["timestamp"])
+        for organization, users in MEMBERS.items():
+            if event.get("user_id") in users:
+                network = event.get("extra_data", {}).get("social_network_type")
+                if event["event"] in LOGINS:
+                    groups[organization, "logins", ""].append(at)
+                elif event["event"] == "message_sent" and network in NETWORKS:
+                    groups[organization, "messages_sent", network.lower() + "_"].append(at)
+            if event.get("organization_id") == organization and month <= at < end:
+                if "extra_data" in event:
+                    paid[organization] += cents(Decimal(str(event["extra_data"]["payment_amount"])))
+                elif event["event"] == "file_support_ticket":
+                    tickets[organization] += 1
+    for (organization, what, network), moments in groups.items():
+        recent = [at for at in moments if week <= at < end]
+        older = [at for at in moments if weeks10 <= at < end]
+        if recent:
+            found[organization, f"{network}{what}_past_week"] = Decimal(len(recent))
+        if older:
+            weeks = min(-((min(older) - end) // (7 * DAY)), 10)
+            found[organization, f"average_weekly_{network}{what}"] = Decimal(len(older)) / weeks
+    for organization, amount in paid.items():
+        found[organization, "amount_paid_past_month"] = amount
+    for organization, count in tickets.items():
+        found[organization, "num_support_tickets_past_month"] = Decimal(count)
+    return sorted([str(who), what, str(cents(value))] for (who, what), value in found.items())
+
+
+def query(statement):
+    output = machine.succeed(f'mysql --batch --skip-column-names warehouse --execute "{statement}"')
+    return sorted(line.split("\t") for line in output.splitlines())
+
+
+def check_warehouse(days):
+    for table, rows in expected_rows(days).items():
+        t.assertEqual(query(f"SELECT * FROM {table}"), rows, table)
+    unknown = {row[0] for row in query("SELECT id FROM unknown_event")}
+    t.assertEqual(len(unknown), 2 * len(days))
+    for day in days:
+        text = json.dumps({"what": str(day), "é": [1, 2]}, separators=(",", ":"), ensure_ascii=False)
+        t.assertIn(hashlib.md5(text.encode()).hexdigest(), unknown)
+
+
+def statistics(day):
+    return query(f"SELECT organization_id, statistic, value FROM organization_statistic WHERE day = '{day}'")
+
+
+# The order
+
+
+def check_order(days):
+    """Each task starts when the one before has ended, and a day when the day before has."""
+    before = None
+    for day in days:
+        found = tasks(day)
+        for task_id in TASKS:
+            task = found[task_id]
+            t.assertEqual(task["state"], "success", f"{task_id} of {day}")
+            start, end = moment(task["start_date"]), moment(task["end_date"])
+            if before:
+                t.assertLessEqual(before, start, f"{task_id} of {day} started too early")
+            before = end
+
+
+def check_journal(days):
+    """The same from the journal of the worker, which has the logs of the tasks."""
+    lines = machine.succeed("journalctl --unit airflow-worker --output json --output-fields MESSAGE")
+    spans = {}
+    for entry in map(json.loads, lines.splitlines()):
+        message = entry["MESSAGE"]
+        for day in days:
+            for task_id in TASKS:
+                if isinstance(message, str) and f"run_id={run_id(day)} task_id={task_id} " in message:
+                    at = int(entry["__REALTIME_TIMESTAMP"])
+                    first, last = spans.get((day, task_id), (at, at))
+                    spans[day, task_id] = (min(first, at), max(last, at))
+    in_order = [spans[day, task_id] for day in days for task_id in TASKS]
+    for (_, last), (first, _) in pairwise(in_order):
+        t.assertLessEqual(last, first, f"the journal has tasks out of order: {spans}")
+
+
+UNITS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
+
+start_all()
+
+with subtest("All units are up within 60 seconds of boot"):
+    machine.wait_for_unit("airflow.target", timeout=120)
+    machine.wait_until_succeeds("curl --silent --fail http://127.0.0.1:8080/api/v2/version", timeout=60)
+    for name in UNITS:
+        machine.require_unit_state(f"airflow-{name}.service")
+    took = int(machine.get_unit_property("airflow.target", "ActiveEnterTimestampMonotonic"))
+    took -= int(machine.get_unit_property("basic.target", "ActiveEnterTimestampMonotonic"))
+    t.assertLess(took / 1e6, 60, "airflow.target took too long")
+
+with subtest("Nothing starts before the next day's prefix exists"):
+    members = ", ".join(f"({group}, {user})" for group, users in MEMBERS.items() for user in users)
+    names = ", ".join(f"({group}, 'Organization {group}')" for group in MEMBERS)
+    machine.succeed(
+        "mysql warehouse --execute "
+        f'"INSERT INTO organization (organization_id, organization_name) VALUES {names}; '
+        f'INSERT INTO organization_user (organization_id, user_id) VALUES {members}"'
+    )
+    put_day(FIRST)
+    wait_for("the sensor has given up its slot", lambda: tasks(FIRST)[SENSOR]["state"] == "deferred")
+    machine.sleep(12)
+    found = tasks(FIRST)
+    t.assertEqual(found[SENSOR]["state"], "deferred")
+    for later in (LOAD, STATISTICS):
+        t.assertIsNone(found[later]["start_date"], f"{later} started before the day was complete")
+    t.assertEqual(query("SELECT * FROM user_event"), [])
+    t.assertEqual(list(runs()), [run_id(FIRST)])
+
+with subtest("Then sensor, load, statistics, day by day"):
+    days = [FIRST, FIRST + DAY, FIRST + 2 * DAY]
+    put_day(days[1])
+    wait_for(f"{FIRST} is done", lambda: run_state(FIRST) == "success")
+    check_order([FIRST])
+    check_warehouse([FIRST])
+    t.assertEqual(statistics(FIRST), expected_statistics(FIRST, [FIRST]))
+    put_day(days[2])
+    put_day(days[2] + DAY)
+    wait_for(f"{days[2]} is done", lambda: run_state(days[2]) == "success")
+    check_order(days)
+    check_journal(days)
+    check_warehouse(days)
+    for number, day in enumerate(days, 1):
+        t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")
+
+with subtest("When the load fails, statistics never start and the next days wait"):
+    bad, after = FIRST + 3 * DAY, FIRST + 4 * DAY
+    wait_for("the next day's sensor waits", lambda: tasks(bad)[SENSOR]["state"] == "deferred")
+    machine.succeed("mysql --execute \"REVOKE INSERT ON warehouse.* FROM 'airflow-worker'@'localhost'\"")
+    put_day(after)
+    put_day(after + DAY)
+    wait_for(f"{bad} has failed", lambda: run_state(bad) == "failed")
+    found = tasks(bad)
+    t.assertEqual(found[LOAD]["state"], "failed")
+    t.assertEqual(found[LOAD]["try_number"], 4, "three retries")
+    t.assertEqual(found[STATISTICS]["state"], "upstream_failed")
+    t.assertIsNone(found[STATISTICS]["hostname"] or None, "the statistics were given to a worker")
+    t.assertEqual(statistics(bad), [])
+    check_warehouse(days)
+    machine.wait_until_succeeds(
+        "journalctl --unit mail | grep 'Subject: .*etl_load_events failed'", timeout=30
+    )
+    mails = machine.succeed("journalctl --unit mail --output cat | grep --count '^Subject:'")
+    t.assertEqual(int(mails), 1, "one mail, and none for the retries")
+    wait_for("the DAG is paused", lambda: api("GET", "dags/daily_etls")["is_paused"])
+    t.assertNotIn(run_id(after), runs(), "the next day was started")
+
+with subtest("Once the cause is mended, the day and the next ones are done"):
+    machine.succeed("mysql --execute \"GRANT INSERT ON warehouse.* TO 'airflow-worker'@'localhost'\"")
+    clear = {"dag_run_id": run_id(bad), "task_ids": [LOAD], "include_downstream": True, "dry_run": False}
+    api("POST", "dags/daily_etls/clearTaskInstances", {**clear, "only_failed": False})
+    api("PATCH", "dags/daily_etls", {"is_paused": False})
+    wait_for(f"{after} is done", lambda: run_state(after) == "success")
+    days += [bad, after]
+    check_order(days)
+    check_warehouse(days)
+    for number, day in enumerate(days, 1):
+        t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")

@@ -1,0 +1,61 @@
+# What every machine of the tests has besides the host that is tested.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+
+let
+  credentials = lib.attrNames (builtins.readDir ../credentials);
+
+  python = config.services.airflow.package.pythonPackages.python.withPackages (ps: [
+    ps.aiosmtpd
+    ps.flask
+    ps.flask-cors
+    ps.moto
+  ]);
+in
+{
+  # Throw-away secrets, where a deployment would have decrypted its own.
+  environment.etc = lib.listToAttrs (
+    map (
+      name:
+      lib.nameValuePair "credentials/${name}" {
+        text = builtins.readFile (../credentials + "/${name}");
+        mode = "0400";
+      }
+    ) credentials
+  );
+
+  environment.systemPackages = [
+    pkgs.curl
+    pkgs.netcat
+  ];
+
+  # An S3 API, in memory, with the bucket that the pipeline reads.
+  systemd.services.s3 = {
+    description = "S3 API";
+    wantedBy = [ "multi-user.target" ];
+    before = [ "airflow-scheduler.service" ];
+    serviceConfig = {
+      DynamicUser = true;
+      ExecStart = "${lib.getExe' python "moto_server"} -H 0.0.0.0 -p 5000";
+      ExecStartPost = lib.concatStringsSep " " [
+        "${lib.getExe pkgs.curl} --silent --show-error --fail"
+        "--retry 60 --retry-delay 1 --retry-connrefused --request PUT http://127.0.0.1:5000/events"
+      ];
+    };
+  };
+
+  # A mail server that prints what it gets.
+  systemd.services.mail = {
+    description = "Mail server";
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig = {
+      DynamicUser = true;
+      Environment = "PYTHONUNBUFFERED=1";
+      ExecStart = "${lib.getExe' python "python"} -m aiosmtpd -n -l 127.0.0.1:2525";
+    };
+  };
+}

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock lint format render test test-needs
+.PHONY: setup lock lint format render test test-needs machine
 
 setup: $(VENV)/.installed
 
@@ -43,9 +43,16 @@ test-needs: setup
 	  echo "installing PostgreSQL's server, for the tests"; \
 	  apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
 	fi
+	@$(BIN)/python -m tests.machine.prepare
 
 test: test-needs
 	$(BIN)/pytest
+
+# MACHINE is a test of tests/nixos that has the pipeline on one machine.
+MACHINE ?= dag_order
+
+machine: setup
+	@$(BIN)/python -m tests.machine '$(MACHINE)'
 
 .PHONY: run dev
 

@@ -1,4 +1,4 @@
-# The `airflow` command of administrators.
+# The commands of administrators.
 {
   config,
   lib,
@@ -9,17 +9,23 @@
 let
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
+
+  mkCommand =
+    name: program:
+    helpers.mkCommand {
+      inherit name program;
+      user = "airflow";
+      role = "cli";
+      connections = true;
+    };
+
+  rotate = pkgs.writeText "rotate-fernet-key.py" (builtins.readFile ./rotate_fernet_key.py);
 in
 {
   config = lib.mkIf (cfg.enable && helpers.hasServer) {
     environment.systemPackages = [
-      (helpers.mkCommand {
-        name = "airflow";
-        user = "airflow";
-        role = "cli";
-        program = helpers.airflow;
-        connections = true;
-      })
+      (mkCommand "airflow" helpers.airflow)
+      (mkCommand "airflow-rotate-fernet-key" "${lib.getExe' cfg.finalPackage "python"} ${rotate}")
     ];
   };
 }

@@ -16,6 +16,11 @@ let
       "127.0.0.1"
     else
       cfg.webserver.host;
+
+  # Nobody has to log in to read these: what tasks call (with tokens of their own), and
+  # the descriptions of the APIs.
+  workersPassBy = !lib.hasPrefix "${cfg.settings.api.base_url}/" "${toString cfg.executionApiUrl}";
+  internal = lib.optional workersPassBy "execution/" ++ [ "(auth/)?(docs|redoc|openapi\\.json)" ];
 in
 {
   options.services.airflow.nginx = {
@@ -56,13 +61,18 @@ in
         ${cfg.nginx.hostName} = {
           enableACME = cfg.nginx.enableACME;
           forceSSL = mkDefault cfg.nginx.enableACME;
-          locations."/" = {
-            proxyPass = "http://${upstream}:${toString cfg.webserver.port}";
-            proxyWebsockets = true;
-            recommendedProxySettings = true;
-            # Logs of running tasks arrive line by line.
-            extraConfig = ''
-              proxy_buffering off;
+          locations = {
+            "/" = {
+              proxyPass = "http://${upstream}:${toString cfg.webserver.port}";
+              proxyWebsockets = true;
+              recommendedProxySettings = true;
+              # Logs of running tasks arrive line by line.
+              extraConfig = ''
+                proxy_buffering off;
+              '';
+            };
+            "~ ^/(${lib.concatStringsSep "|" internal})".extraConfig = ''
+              return 404;
             '';
           };
         };

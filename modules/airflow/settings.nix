@@ -77,6 +77,8 @@ in
           load_examples = mkDefault false;
         };
         api = {
+          # Nobody would have to log in to read them.
+          enable_swagger_ui = mkDefault false;
           base_url = mkDefault "http://${
             if cfg.mainHost == null then "localhost" else cfg.mainHost
           }:${toString cfg.webserver.port}";

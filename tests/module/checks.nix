@@ -37,7 +37,10 @@ let
     pkgs.testers.runNixOSTest {
       name = "${name}-${kind}";
       ${if kind == "vm" then "nodes" else "containers"} = import (nixosTests + "/${name}.nix") self;
-      testScript = builtins.readFile (nixosTests + "/${name}.py");
+      testScript = lib.concatMapStrings builtins.readFile [
+        (nixosTests + "/support/prelude.py")
+        (nixosTests + "/${name}.py")
+      ];
     };
 in
 {

@@ -155,7 +155,8 @@ def test_lambda_runs_the_versions_of_the_lock() -> None:
 
 def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
     machines = tmp_path / "tests/nixos"
-    machines.mkdir(parents=True)
+    (machines / "support").mkdir(parents=True)
+    (machines / "support/prelude.py").write_text("import json\n")
     (machines / "boot.nix").write_text("self: { machine = { imports = [ self.module ]; }; }")
     (machines / "boot.py").write_text("machine.start()")
     found = evaluate(
@@ -183,14 +184,15 @@ def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
         in checks"""
     ).value
     machine = {"machine": {"imports": ["a module"]}}
+    script = "import json\nmachine.start()"
     assert found == {
         "formatting": "formatting",
         "modules": "modules",
         "unit-tests": "unit-tests",
-        "nixos-boot-vm": {"name": "boot-vm", "nodes": machine, "testScript": "machine.start()"},
+        "nixos-boot-vm": {"name": "boot-vm", "nodes": machine, "testScript": script},
         "nixos-boot-container": {
             "name": "boot-container",
             "containers": machine,
-            "testScript": "machine.start()",
+            "testScript": script,
         },
     }

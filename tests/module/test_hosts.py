@@ -65,7 +65,12 @@ def test_the_settings_of_a_single_host() -> None:
         "executor": "CeleryExecutor",
         "load_examples": "False",
     }
-    assert settings["api"] == {"base_url": "http://localhost:8080", "host": "127.0.0.1", "port": "8080"}
+    assert settings["api"] == {
+        "base_url": "http://localhost:8080",
+        "enable_swagger_ui": "False",
+        "host": "127.0.0.1",
+        "port": "8080",
+    }
     assert settings["scheduler"]["scheduler_idle_sleep_time"] == "0.1"
     assert settings["workers"]["min_heartbeat_interval"] == "1"
 
@@ -246,11 +251,26 @@ def test_nginx_in_front() -> None:
         "proxyWebsockets": True,
         "recommendedProxySettings": True,
     }
+    (hidden,) = set(site["locations"]) - {"/"}
+    assert hidden == r"~ ^/(execution/|(auth/)?(docs|redoc|openapi\.json))"
+    assert site["locations"][hidden]["extraConfig"] == "return 404;\n"
     assert proxied.settings["api"]["base_url"] == "https://airflow.example.org"
     assert proxied.settings["fab"] == {"cookie_secure": "True", "enable_proxy_fix": "True"}
     assert proxied.service("airflow-webserver.service")["ExecStart"][0].endswith("api-server --proxy-headers")
     assert sorted(proxied.host["allowedTCPPorts"]) == [80, 443, 8793]
     assert "--proxy-headers" not in system(SINGLE).service("airflow-webserver.service")["ExecStart"][0]
+
+
+def test_nginx_lets_tasks_pass_that_come_this_way() -> None:
+    proxied = system("""{
+      services.airflow = {
+        enable = true;
+        executionApiUrl = "https://airflow.example.org/execution/";
+        nginx = { enable = true; hostName = "airflow.example.org"; enableACME = true; };
+      };
+    }""")
+    (hidden,) = set(proxied.host["nginx"]["airflow.example.org"]["locations"]) - {"/"}
+    assert hidden == r"~ ^/((auth/)?(docs|redoc|openapi\.json))"
 
 
 def test_the_address_of_a_user_wins_over_the_one_of_nginx() -> None:

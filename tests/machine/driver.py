@@ -17,6 +17,8 @@ from tests.machine.python_layer import python_layer
 from tests.machine.stage import Stage
 
 SCRIPTS = PROJECT / "tests" / "nixos"
+# What stands before each script.
+PRELUDE = SCRIPTS / "support" / "prelude.py"
 # As the NixOS test driver numbers machines: by their name.
 NETWORK = "192.168.1."
 
@@ -101,8 +103,9 @@ class Driver:
 
     def test_script(self) -> None:
         """Run the script."""
-        path = SCRIPTS / f"{self.name}.py"
-        exec(compile(path.read_text(), str(path), "exec"), self.test_symbols())
+        symbols = self.test_symbols()
+        for path in (PRELUDE, SCRIPTS / f"{self.name}.py"):
+            exec(compile(path.read_text(), str(path), "exec"), symbols)
 
     def close(self) -> None:
         self.stage.close()

@@ -6,6 +6,7 @@ NixOS brings MySQL, Redis and nginx as modules of its own; ``services.py`` makes
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.machine.files import link, write
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 RENDERED = HERE / "rendered"
-CREDENTIALS = PROJECT / "tests" / "nixos" / "credentials"
+MAKE_CREDENTIALS = PROJECT / "tests" / "nixos" / "support" / "credentials.sh"
 
 # What a package of nixpkgs is on this machine, by the name at the end of its store path.
 PACKAGES = {
@@ -92,7 +93,7 @@ def _system(root: Path, host: str) -> None:
     units = system / "units"
     shutil.copytree(RENDERED / host / "units", units)
     settings = _settings(host)
-    services.write_units(units, settings)
+    services.write_units(root, units, settings)
     for unit in [unit for unit in units.iterdir() if unit.is_file()]:
         _enable(units, unit)
     for name in MASKED:
@@ -124,9 +125,7 @@ def _etc(root: Path, below: Path, settings: Mapping[str, Any], addresses: Mappin
     (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", "::1 localhost", *hosts, ""]))
     for path, source in settings["etc"].items():
         link(etc / path, source)
-    shutil.copytree(CREDENTIALS, etc / "credentials")
-    for credential in (etc / "credentials").iterdir():
-        credential.chmod(0o400)
+    subprocess.run(["bash", MAKE_CREDENTIALS, etc / "credentials"], check=True)
     lines = [f"L+ /run/current-system - - - - /{SYSTEMS}/active"]
     for path, kinds in settings["tmpfiles"].items():
         lines += [

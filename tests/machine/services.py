@@ -3,6 +3,7 @@
 What the modules ask of those services is in the rendered host.json; the units here do the same with it.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,7 @@ Description=nginx
 After=network.target
 
 [Service]
-ExecStart=/usr/sbin/nginx -c /etc/nginx/host.conf
+{prepare}ExecStart=/usr/sbin/nginx -c {configuration}
 ExecReload=/bin/kill -HUP $MAINPID
 RuntimeDirectory=nginx
 Restart=always
@@ -75,6 +76,17 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+# What NixOS has until ACME has given it another one.
+NGINX_CERTIFICATE = (
+    "ExecStartPre=/usr/bin/openssl req -quiet -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN={name} "
+    "-keyout /run/nginx/key.pem -out /run/nginx/certificate.pem\n"
+)
+NGINX_PLAIN = "server {{\nlisten 80;\nserver_name {name};\n{locations}}}\n"
+NGINX_TLS = (
+    "server {{\nlisten 80;\nserver_name {name};\nreturn 301 https://$host$request_uri;\n}}\n"
+    "server {{\nlisten 443 ssl;\nserver_name {name};\nssl_certificate /run/nginx/certificate.pem;\n"
+    "ssl_certificate_key /run/nginx/key.pem;\n{locations}}}\n"
+)
 NGINX = """\
 daemon off;
 error_log stderr;
@@ -132,10 +144,11 @@ WantedBy=multi-user.target
 """
 
 
-def write_units(units: Path, settings: Mapping[str, Any]) -> None:
+def write_units(root: Path, units: Path, settings: Mapping[str, Any]) -> None:
     """Write the units of the services that a host has.
 
     Args:
+        root: the folder that becomes the machine's root.
         units: the folder of units.
         settings: the host's host.json.
     """
@@ -143,8 +156,15 @@ def write_units(units: Path, settings: Mapping[str, Any]) -> None:
     write(units / "mail.service", MAIL_UNIT)
     if settings["mysql"]:
         write(units / "mysql.service", MYSQL_UNIT)
-    if settings["nginx"]:
-        write(units / "nginx.service", NGINX_UNIT)
+    if hosts := settings["nginx"]:
+        content = _nginx(hosts)
+        # As on NixOS, another configuration is another unit.
+        path = f"/etc/nginx/{hashlib.sha256(content.encode()).hexdigest()[:16]}.conf"
+        write(root / path[1:], content)
+        prepare = "".join(
+            NGINX_CERTIFICATE.format(name=name) for name, host in hosts.items() if host["forceSSL"]
+        )
+        write(units / "nginx.service", NGINX_UNIT.format(configuration=path, prepare=prepare))
     for name, server in settings["redis"].items():
         password = server["requirePassFile"]
         prepare = (
@@ -172,8 +192,6 @@ def write_configuration(root: Path, settings: Mapping[str, Any]) -> None:
         client = ["[client]", f"socket = {MYSQL_SETTINGS['socket']}"]
         write(etc / "my.cnf", "\n".join(["[mysqld]", *lines, *client, ""]))
         write(etc / "mysql-ensure.sql", _mysql_ensure(mysql))
-    if settings["nginx"]:
-        write(etc / "nginx/host.conf", _nginx(settings["nginx"]))
     for name, server in settings["redis"].items():
         write(etc / f"redis-{name}.conf", _redis(name, server))
 
@@ -224,5 +242,6 @@ def _nginx(hosts: Mapping[str, Any]) -> str:
             body += NGINX_WEBSOCKETS if location["proxyWebsockets"] else ""
             body += NGINX_RECOMMENDED if location["recommendedProxySettings"] else ""
             locations += f"location {path} {{\n{body}{location['extraConfig']}}}\n"
-        servers += f"server {{\nlisten 80;\nserver_name {json.dumps(name)};\n{locations}}}\n"
+        server = NGINX_TLS if host["forceSSL"] else NGINX_PLAIN
+        servers += server.format(name=json.dumps(name), locations=locations)
     return NGINX.format(servers=servers)

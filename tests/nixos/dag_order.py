@@ -1,5 +1,4 @@
 # The order of the tasks, asserted from Airflow's REST API, from the journal and from the warehouse.
-import base64
 import hashlib
 import json
 import random
@@ -21,39 +20,17 @@ NETWORKS = ["Twitter", "Facebook", "Instagram", "LinkedIn"]
 # Airflow's REST API
 
 
-def api(method, path, body=None):
-    login = json.dumps({"username": "admin", "password": "PASSWORD"})
-    url = "http://127.0.0.1:8080"
-    send = "curl --silent --show-error --fail-with-body --header 'Content-Type: application/json'"
-    answer = machine.succeed(
-        f"password=$(cat /etc/credentials/admin-password); login='{login}'; "
-        f'token=$({send} --data "${{login/PASSWORD/$password}}" {url}/auth/token | cut -d \'"\' -f 4); '
-        f'{send} --header "Authorization: Bearer $token" --request {method} '
-        + (f"--data '{json.dumps(body)}' " if body else "")
-        + f"'{url}/api/v2/{path}'"
-    )
-    return json.loads(answer)
-
-
 def run_id(day):
     return f"scheduled__{day + DAY}T00:00:00+00:00"
 
 
 def runs():
-    return {run["dag_run_id"]: run for run in api("GET", "dags/daily_etls/dagRuns")["dag_runs"]}
+    return {run["dag_run_id"]: run for run in api(machine, "GET", "dags/daily_etls/dagRuns")["dag_runs"]}
 
 
 def tasks(day):
     path = f"dags/daily_etls/dagRuns/{run_id(day).replace('+', '%2B')}/taskInstances"
-    return {task["task_id"]: task for task in api("GET", path)["task_instances"]}
-
-
-def wait_for(what, holds, timeout=120):
-    def check(last):
-        return holds()
-
-    with machine.nested(f"waiting until {what}"):
-        retry(check, timeout)
+    return {task["task_id"]: task for task in api(machine, "GET", path)["task_instances"]}
 
 
 def run_state(day):
@@ -100,18 +77,9 @@ def objects(day):
     return {"a.json": lines, "b.json": lines[half:] + lines[:7]}
 
 
-def put(day, name, lines):
-    content = base64.b64encode("\n".join(lines).encode()).decode()
-    machine.succeed(
-        f"echo {content} | base64 --decode | curl --silent --show-error --fail --request PUT "
-        "--header 'Content-Type: application/octet-stream' --data-binary @- "
-        f"http://127.0.0.1:5000/events/events/{day:%Y/%m/%d}/{name}"
-    )
-
-
 def put_day(day):
     for name, lines in objects(day).items():
-        put(day, name, lines)
+        put_object(machine, day, name, lines)
 
 
 # What must be in the warehouse, calculated from the lines alone
@@ -245,8 +213,7 @@ UNITS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
 start_all()
 
 with subtest("All units are up within 60 seconds of boot"):
-    machine.wait_for_unit("airflow.target", timeout=120)
-    machine.wait_until_succeeds("curl --silent --fail http://127.0.0.1:8080/api/v2/version", timeout=60)
+    wait_for_airflow(machine)
     for name in UNITS:
         machine.require_unit_state(f"airflow-{name}.service")
     took = int(machine.get_unit_property("airflow.target", "ActiveEnterTimestampMonotonic"))
@@ -306,14 +273,14 @@ with subtest("When the load fails, statistics never start and the next days wait
     )
     mails = machine.succeed("journalctl --unit mail --output cat | grep --count '^Subject:'")
     t.assertEqual(int(mails), 1, "one mail, and none for the retries")
-    wait_for("the DAG is paused", lambda: api("GET", "dags/daily_etls")["is_paused"])
+    wait_for("the DAG is paused", lambda: api(machine, "GET", "dags/daily_etls")["is_paused"])
     t.assertNotIn(run_id(after), runs(), "the next day was started")
 
 with subtest("Once the cause is mended, the day and the next ones are done"):
     machine.succeed("mysql --execute \"GRANT INSERT ON warehouse.* TO 'airflow-worker'@'localhost'\"")
     clear = {"dag_run_id": run_id(bad), "task_ids": [LOAD], "include_downstream": True, "dry_run": False}
-    api("POST", "dags/daily_etls/clearTaskInstances", {**clear, "only_failed": False})
-    api("PATCH", "dags/daily_etls", {"is_paused": False})
+    api(machine, "POST", "dags/daily_etls/clearTaskInstances", {**clear, "only_failed": False})
+    api(machine, "PATCH", "dags/daily_etls", {"is_paused": False})
     wait_for(f"{after} is done", lambda: run_state(after) == "success")
     days += [bad, after]
     check_order(days)

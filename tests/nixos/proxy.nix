@@ -1,9 +1,12 @@
-# The web page behind nginx.
+# The web page behind nginx, and the same by HTTPS.
 self: {
-  machine.imports = [
-    self.nixosModules.default
-    ./hosts/pipeline.nix
-    ./support
-    ./support/vm.nix
-  ];
+  machine = {
+    imports = [
+      self.nixosModules.default
+      ./hosts/pipeline.nix
+      ./support
+      ./support/vm.nix
+    ];
+    specialisation.tls.configuration = ./hosts/pipeline_tls.nix;
+  };
 }

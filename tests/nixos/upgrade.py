@@ -1,34 +1,15 @@
 # A later version of the configuration: everything restarts in order, and no running task is lost.
-import json
+from datetime import date
 
 DAEMONS = [
     f"airflow-{name}.service" for name in ("webserver", "scheduler", "dag-processor", "triggerer", "worker")
 ]
 RUN = "scheduled__2016-02-22T00:00:00+00:00".replace("+", "%2B")
-EVENT = {"event_id": "1", "timestamp": "2016-02-21 10:00:00", "user_id": 1, "event": "web_login"}
 SYSTEM = "/run/current-system"
 
 
 def load():
-    login = json.dumps({"username": "admin", "password": "PASSWORD"})
-    url = "http://127.0.0.1:8080"
-    send = "curl --silent --show-error --fail-with-body"
-    answer = machine.succeed(
-        f"password=$(cat /etc/credentials/admin-password); login='{login}'; "
-        f"token=$({send} --header 'Content-Type: application/json' "
-        f'--data "${{login/PASSWORD/$password}}" {url}/auth/token | cut -d \'"\' -f 4); '
-        f'{send} --header "Authorization: Bearer $token" '
-        f"{url}/api/v2/dags/daily_etls/dagRuns/{RUN}/taskInstances/etl_load_events"
-    )
-    return json.loads(answer)
-
-
-def put(day):
-    machine.succeed(
-        f"curl --silent --show-error --fail --request PUT --header 'Content-Type: application/json' "
-        f"--data '{json.dumps(EVENT)}' "
-        f"http://127.0.0.1:5000/events/events/{day}/a.json"
-    )
+    return api(machine, "GET", f"dags/daily_etls/dagRuns/{RUN}/taskInstances/etl_load_events")
 
 
 def invocations(units):
@@ -39,24 +20,8 @@ def moment(unit, event):
     return int(machine.get_unit_property(unit, f"{event}TimestampMonotonic"))
 
 
-def wait_for_load(state):
-    def holds(last):
-        found = load()["state"]
-        if last:
-            machine.log(f"it is {found}")
-        return found == state
-
-    with machine.nested(f"waiting until the load is {state}"):
-        retry(holds, 90)
-
-
-def wait_until_up():
-    machine.wait_for_unit("airflow.target", timeout=120)
-    machine.wait_until_succeeds("curl --silent --fail http://127.0.0.1:8080/api/v2/version", timeout=60)
-
-
 start_all()
-wait_until_up()
+wait_for_airflow(machine)
 SERVICES = ["mysql.service", "redis-airflow.service", "nginx.service"]
 
 with subtest("A load is running"):
@@ -65,9 +30,9 @@ with subtest("A load is running"):
         "systemd-run --quiet --unit hold $(command -v mysql) warehouse --execute "
         "'LOCK TABLES user_event WRITE; SELECT SLEEP(600)'"
     )
-    put("2016/02/21")
-    put("2016/02/22")
-    wait_for_load("running")
+    put_object(machine, date(2016, 2, 21))
+    put_object(machine, date(2016, 2, 22))
+    wait_for("the load is running", lambda: load()["state"] == "running")
 
 with subtest("The worker is drained, and then everything changes"):
     before, services = invocations([*DAEMONS, "airflow-migrate.service"]), invocations(SERVICES)
@@ -76,7 +41,7 @@ with subtest("The worker is drained, and then everything changes"):
         "$(command -v systemctl) stop hold"
     )
     machine.succeed(f"{SYSTEM}/specialisation/upgraded/bin/switch-to-configuration test >&2", timeout=300)
-    wait_until_up()
+    wait_for_airflow(machine)
     after = invocations(before)
     for unit in before:
         t.assertNotEqual(before[unit], after[unit], f"{unit} still has the old configuration")
@@ -93,7 +58,7 @@ with subtest("The database was migrated while nothing used it"):
             t.assertLessEqual(end, moment(unit, "ExecMainStart"), f"{unit} started too early")
 
 with subtest("The task was not lost, nor run again"):
-    wait_for_load("success")
+    wait_for("the load is success", lambda: load()["state"] == "success")
     t.assertEqual(load()["try_number"], 1)
     count = machine.succeed(
         'mysql --batch --skip-column-names warehouse --execute "SELECT COUNT(*) FROM user_event"'

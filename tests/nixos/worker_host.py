@@ -1,42 +1,19 @@
 # Two hosts: "main" schedules and serves, "worker" runs the tasks and knows no database of Airflow's.
 import json
+from datetime import date
 
-RUN = "scheduled__2016-02-22T00:00:00+00:00".replace("+", "%2B")
-EVENT = {"event_id": "1", "timestamp": "2016-02-21 10:00:00", "user_id": 1, "event": "web_login"}
-
-
-def api(path):
-    login = json.dumps({"username": "admin", "password": "PASSWORD"})
-    url = "http://127.0.0.1:8080"
-    send = "curl --silent --show-error --fail-with-body"
-    return json.loads(
-        main.succeed(
-            f"password=$(cat /etc/credentials/admin-password); login='{login}'; "
-            f"token=$({send} --header 'Content-Type: application/json' "
-            f'--data "${{login/PASSWORD/$password}}" {url}/auth/token | cut -d \'"\' -f 4); '
-            f'{send} --header "Authorization: Bearer $token" "{url}/api/v2/{path}"'
-        )
-    )
-
-
-def put(day):
-    main.succeed(
-        f"curl --silent --show-error --fail --request PUT --header 'Content-Type: application/json' "
-        f"--data '{json.dumps(EVENT)}' "
-        f"http://127.0.0.1:5000/events/events/{day}/a.json"
-    )
+DAG_RUN = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00"
 
 
 # The warehouse is on the main host; the worker comes when there is a user for it.
 main.start()
-main.wait_for_unit("airflow.target", timeout=120)
+wait_for_airflow(main)
 main.succeed(
-    'password=$(sed "s/.*worker:\\(.*\\)@.*/\\1/" /etc/credentials/warehouse-url); mysql --execute "'
+    'password=$(sed "s/.*worker:\\(.*\\)@.*/\\1/" /etc/credentials/warehouse-url); mysql <<< "'
     "CREATE USER 'worker'@'%' IDENTIFIED BY '$password'; "
     "GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.* TO 'worker'@'%'\""
 )
 worker.start()
-main.wait_until_succeeds("curl --silent --fail http://127.0.0.1:8080/api/v2/version", timeout=60)
 
 with subtest("Each host has its own units, and no more"):
     worker.wait_for_unit("airflow-worker.service", timeout=120)
@@ -58,16 +35,10 @@ with subtest("The worker host has no credential of Airflow's database"):
     t.assertIn("none@localhost/none", worker.succeed(f"grep sql_alchemy_conn {configuration}"))
 
 with subtest("It runs the tasks"):
-    main.wait_for_open_port(8080, timeout=60)
-    put("2016/02/21")
-    put("2016/02/22")
-
-    def done(last):
-        return api(f"dags/daily_etls/dagRuns/{RUN}")["state"] == "success"
-
-    with main.nested("waiting until the day is done"):
-        retry(done, 120)
-    tasks = api(f"dags/daily_etls/dagRuns/{RUN}/taskInstances")["task_instances"]
+    put_object(main, date(2016, 2, 21))
+    put_object(main, date(2016, 2, 22))
+    wait_for("the day is done", lambda: api(main, "GET", DAG_RUN)["state"] == "success")
+    tasks = api(main, "GET", f"{DAG_RUN}/taskInstances")["task_instances"]
     t.assertEqual({task["hostname"] for task in tasks}, {"worker"})
     count = main.succeed(
         'mysql --batch --skip-column-names warehouse --execute "SELECT COUNT(*) FROM user_event"'
@@ -75,6 +46,6 @@ with subtest("It runs the tasks"):
     t.assertEqual(count.strip(), "1")
 
 with subtest("The logs of its tasks are readable from the main host"):
-    log = api(f"dags/daily_etls/dagRuns/{RUN}/taskInstances/etl_load_events/logs/1")
+    log = api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1")
     t.assertIn("1 lines of 1 objects", json.dumps(log))
     main.fail("curl --silent --show-error --fail http://worker:8793/log/")

@@ -7,8 +7,6 @@
 }:
 
 let
-  credentials = lib.attrNames (builtins.readDir ../credentials);
-
   python = config.services.airflow.package.pythonPackages.python.withPackages (ps: [
     ps.aiosmtpd
     ps.flask
@@ -17,16 +15,7 @@ let
   ]);
 in
 {
-  # Throw-away secrets, where a deployment would have decrypted its own.
-  environment.etc = lib.listToAttrs (
-    map (
-      name:
-      lib.nameValuePair "credentials/${name}" {
-        text = builtins.readFile (../credentials + "/${name}");
-        mode = "0400";
-      }
-    ) credentials
-  );
+  system.activationScripts.credentials = "${pkgs.runtimeShell} ${./credentials.sh} /etc/credentials";
 
   environment.systemPackages = [
     pkgs.curl

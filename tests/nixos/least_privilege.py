@@ -1,0 +1,130 @@
+# Who can do what on the host, and what the units are denied.
+
+EXPOSURE = 1.2
+SERVER = {"connection-billing", "fernet-key", "jwt-secret"}
+CREDENTIALS = {
+    "airflow-webserver": {"api-secret-key", *SERVER},
+    "airflow-scheduler": SERVER,
+    "airflow-dag-processor": SERVER,
+    "airflow-triggerer": {"api-secret-key", "aws", *SERVER},
+    "airflow-worker": {"api-secret-key", "aws"},
+}
+USERS = dict.fromkeys(CREDENTIALS, "airflow") | {"airflow-worker": "airflow-worker", "etl-migrate": "etl"}
+
+
+def as_user(user, command):
+    return f"runuser -u {user} -- {command}"
+
+
+def sql(user, database, statement):
+    return as_user(user, f'mysql {database} --execute "{statement}" 2>&1')
+
+
+def refused(command, *reasons):
+    said = machine.fail(command)
+    t.assertTrue(any(reason in said for reason in reasons), f"{command} failed for another reason: {said}")
+
+
+start_all()
+wait_for_airflow(machine)
+machine.wait_for_unit("airflow-worker.service", timeout=30)
+
+with subtest("Units run as three users, none of whom can log in"):
+    for unit, user in USERS.items():
+        t.assertEqual(machine.get_unit_property(unit + ".service", "User"), user)
+    for user in set(USERS.values()):
+        t.assertRegex(machine.succeed(f"getent passwd {user}"), r"/nologin$")
+        t.assertRegex(machine.succeed(f"getent shadow {user} || echo {user}:!"), f"^{user}:[!*]")
+
+with subtest("Each unit has its own credentials, and no more"):
+    for unit, names in CREDENTIALS.items():
+        t.assertEqual(set(machine.succeed(f"ls /run/credentials/{unit}.service").split()), names, unit)
+    for user, others in (
+        ("airflow-worker", "airflow-scheduler"),
+        ("airflow", "airflow-worker"),
+        ("etl", "airflow-worker"),
+    ):
+        refused(as_user(user, f"ls /run/credentials/{others}.service 2>&1"), "Permission denied")
+    for user in set(USERS.values()):
+        refused(as_user(user, "cat /etc/credentials/aws 2>&1"), "Permission denied")
+
+with subtest("A user's folders are nobody else's"):
+    for user, folder in (
+        ("airflow-worker", "/var/lib/airflow"),
+        ("airflow-worker", "/var/log/airflow"),
+        ("airflow-worker", "/run/airflow-webserver"),
+        ("airflow", "/var/lib/airflow-worker"),
+        ("airflow", "/var/log/airflow-worker"),
+        ("etl", "/var/lib/airflow"),
+    ):
+        refused(as_user(user, f"ls {folder} 2>&1"), "Permission denied")
+
+with subtest("Tasks reach the warehouse's rows, and not Airflow's database"):
+    machine.succeed(sql("airflow-worker", "warehouse", "SELECT COUNT(*) FROM user_event"))
+    machine.succeed(sql("airflow-worker", "warehouse", "DELETE FROM unknown_event"))
+    for statement in (
+        "CREATE TABLE mine (id INT)",
+        "DROP TABLE user_event",
+        "ALTER TABLE user_event ADD mine INT",
+    ):
+        refused(sql("airflow-worker", "warehouse", statement), "command denied")
+    refused(sql("airflow-worker", "airflow", "SELECT 1"), "Access denied")
+    refused(sql("airflow-worker", "mysql", "SELECT 1"), "Access denied")
+    # Nor by another name: a user of the database is a user of the system.
+    for user in ("airflow", "etl", "root"):
+        refused(as_user("airflow-worker", f"mysql --user {user} --execute 'SELECT 1' 2>&1"), "Access denied")
+
+with subtest("Airflow's own units reach its database, and not the warehouse"):
+    machine.succeed(sql("airflow", "airflow", "SELECT COUNT(*) FROM dag"))
+    refused(sql("airflow", "warehouse", "SELECT COUNT(*) FROM user_event"), "Access denied")
+    refused(sql("airflow", "mysql", "SELECT 1"), "Access denied")
+
+with subtest("The owner of the warehouse reaches nothing else, and strangers nothing at all"):
+    machine.succeed(sql("etl", "warehouse", "SELECT COUNT(*) FROM organization"))
+    refused(sql("etl", "airflow", "SELECT 1"), "Access denied")
+    refused(sql("nobody", "warehouse", "SELECT 1"), "Access denied")
+
+with subtest("Redis is for Airflow and its workers"):
+    ping = "bash -c 'printf \"PING\\r\\n\" | nc -U -w 2 /run/redis-airflow/redis.sock'"
+    for user in ("airflow", "airflow-worker"):
+        t.assertIn("PONG", machine.succeed(as_user(user, ping)))
+    for user in ("etl", "nobody"):
+        refused(as_user(user, f"{ping} 2>&1"), "Permission denied")
+
+with subtest("Airflow's command is for administrators"):
+    for user in ("airflow-worker", "etl", "nobody"):
+        machine.fail(as_user(user, "airflow version 2>&1"))
+
+with subtest("No unit is more exposed than it must be"):
+    listed = machine.succeed(
+        "systemctl list-unit-files --plain --no-legend 'airflow*.service' 'etl*.service'"
+    )
+    units = [line.split()[0] for line in listed.splitlines() if line.split()[1] != "alias"]
+    t.assertLessEqual({f"{unit}.service" for unit in USERS}, set(units))
+    for unit in units:
+        said = machine.succeed(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+        exposure = float(said.split(":")[1].split()[0])
+        machine.log(f"{unit}: {exposure}")
+        t.assertLessEqual(exposure, EXPOSURE, unit)
+
+with subtest("Callbacks and tasks have the network that they need, and migrations none"):
+    for unit, port in (
+        ("airflow-dag-processor", 2525),
+        ("airflow-worker", 2525),
+        ("airflow-worker", 5000),
+        ("airflow-triggerer", 5000),
+    ):
+        process = machine.get_unit_property(f"{unit}.service", "MainPID")
+        machine.succeed(f"nsenter --target {process} --net nc -z 127.0.0.1 {port}")
+    for unit in ("airflow-migrate", "airflow-admin", "etl-migrate"):
+        t.assertEqual(machine.get_unit_property(f"{unit}.service", "PrivateNetwork"), "yes", unit)
+
+with subtest("A unit can't do what it is denied"):
+    process = machine.get_unit_property("airflow-webserver.service", "MainPID")
+    status = machine.succeed(f"cat /proc/{process}/status")
+    t.assertRegex(status, r"CapBnd:\s+0+\n")
+    t.assertRegex(status, r"NoNewPrivs:\s+1\n")
+    t.assertRegex(status, r"Seccomp:\s+2\n")
+    inside = f"nsenter --target {process} --mount --"
+    refused(f"{inside} touch /etc/mine 2>&1", "Read-only file system")
+    t.assertEqual(machine.succeed(f"{inside} ls --almost-all /home /root"), "/home:\n\n/root:\n")

@@ -204,6 +204,16 @@ rec {
       );
     };
 
+  # On SIGTERM, Airflow's programs leave by an exception that is raised wherever they are.
+  # Python drops it if that is in a callback of its garbage collector, and they go on: most
+  # often while they start. So they are asked here first, and by systemd if they are still there.
+  askToStop = pkgs.writeShellScript "airflow-ask-to-stop" ''
+    if [[ -n ''${MAINPID-} ]] && kill -TERM "$MAINPID"; then
+      ${pkgs.coreutils}/bin/timeout 10 ${pkgs.coreutils}/bin/tail --pid="$MAINPID" --sleep-interval=0.1 --follow /dev/null
+    fi
+    exit 0
+  '';
+
   # Restarted when it dies, and left failed for everyone to see when it keeps dying.
   daemon = {
     wantedBy = [ "airflow.target" ];
@@ -214,6 +224,7 @@ rec {
     Type = "exec";
     Restart = "always";
     RestartSec = "5s";
+    ExecStop = toString askToStop;
     # As the first process of a namespace it would miss the SIGTERM of a stop that comes
     # before it listens for one, and a worker would hang until its drainTimeout.
     PrivatePIDs = false;

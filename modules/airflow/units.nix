@@ -31,16 +31,6 @@ let
         }
       ) unit
     );
-
-  # The scheduler and the DAG processor leave by an exception that they raise where SIGTERM
-  # finds them. Python drops it if that is in a callback of its garbage collector, and they go
-  # on. So they are asked here first, and by systemd if they are still there.
-  askToStop = pkgs.writeShellScript "airflow-ask-to-stop" ''
-    if [[ -n ''${MAINPID-} ]] && kill -TERM "$MAINPID"; then
-      ${pkgs.coreutils}/bin/timeout 10 ${pkgs.coreutils}/bin/tail --pid="$MAINPID" --sleep-interval=0.1 --follow /dev/null
-    fi
-    exit 0
-  '';
 in
 {
   config = lib.mkIf cfg.enable (
@@ -101,7 +91,6 @@ in
           description = "Airflow: scheduler";
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} scheduler";
-            ExecStop = askToStop;
           };
         };
       })
@@ -112,7 +101,6 @@ in
           restartTriggers = [ cfg.dagsFolder ];
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} dag-processor";
-            ExecStop = askToStop;
           };
         };
       })
@@ -122,6 +110,8 @@ in
           description = "Airflow: triggerer of deferred tasks";
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} triggerer";
+            # What it ends with when it has been asked a second time.
+            SuccessExitStatus = 70;
           };
         };
       })

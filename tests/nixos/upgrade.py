@@ -36,8 +36,9 @@ with subtest("A load is running"):
 
 with subtest("The worker is drained, and then everything changes"):
     before, services = invocations([*DAEMONS, "airflow-migrate.service"]), invocations(SERVICES)
+    # Later than the worker is asked to stop once more: that must not end the task either.
     machine.succeed(
-        "systemd-run --quiet --unit release --on-active 10 --timer-property AccuracySec=100ms "
+        "systemd-run --quiet --unit release --on-active 15 --timer-property AccuracySec=100ms "
         "$(command -v systemctl) stop hold"
     )
     machine.succeed(f"{SYSTEM}/specialisation/upgraded/bin/switch-to-configuration test >&2", timeout=300)

@@ -11,6 +11,8 @@
 let
   # Secrets are encrypted in the repository; what isn't there yet, the host makes itself.
   encrypted = name: ../../secrets + "/${name}.age";
+  # Of a database, a Redis or a warehouse on another host it would have the password, too:
+  # add database-password, redis-password or warehouse-url.
   names = lib.filter (name: builtins.pathExists (encrypted name)) [
     "admin-password"
     "api-secret-key"

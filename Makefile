@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock lint format render test test-needs machine
+.PHONY: setup lock audit lint format render test test-needs machine
 
 setup: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ lock:
 	  --no-emit-index-url --no-annotate --no-header \
 	  --extra airflow --extra postgresql --group embedded --group dev pyproject.toml -o requirements.lock
 
+# Asks OSV, a service, for the known vulnerabilities of all that is pinned.
+audit: setup
+	@$(BIN)/python -m tests.audit
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,16 +41,24 @@ format: setup
 render: setup
 	$(BIN)/python -m tests.module.render
 
+# Programs that the tests use, and Debian's packages of them.
+TEST_PROGRAMS := age=age nix-instantiate=nix-bin ssh-keygen=openssh-client
+
 # Debian starts a database server that it installs, unless it believes to be in single-user mode.
 test-needs: setup
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
-	  echo "installing PostgreSQL's server, for the tests"; \
-	  apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=" postgresql"; \
+	for need in $(TEST_PROGRAMS); do \
+	  command -v "$${need%=*}" >/dev/null || missing="$$missing $${need#*=}"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing$$missing, for the tests"; \
+	  apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 	@$(BIN)/python -m tests.machine.prepare
 
 test: test-needs
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # MACHINE is a test of tests/nixos that has the pipeline on one machine.
 MACHINE ?= dag_order

@@ -44,7 +44,7 @@ def triggers():
 
 def check_refusal(unit, name, option, complaint):
     """Start a unit as a credential is now: it must say what is wrong, and where to mend it."""
-    cursor = machine.succeed("journalctl --lines 0 --show-cursor | sed 's/^-- cursor: //'").strip()
+    cursor = machine.succeed("journalctl --lines 0 --show-cursor | sed --quiet 's/^-- cursor: //p'").strip()
     machine.fail(f"systemctl start {unit}", timeout=60)
     said = f"journalctl --unit {unit} --after-cursor '{cursor}' --output cat"
     complaint = f"{option}: /etc/credentials/{name} {complaint}"

@@ -23,6 +23,12 @@ PRELUDE = SCRIPTS / "support" / "prelude.py"
 NETWORK = "192.168.1."
 
 
+def machine_hosts(name: str) -> dict[str, str]:
+    """Return the machines of a script, and which host each is: the first file of hosts/ below its name."""
+    nix = (SCRIPTS / f"{name}.nix").read_text()
+    return dict(re.findall(r"^  (\w+)\b.*?\./hosts/(\w+)\.nix", nix, re.MULTILINE | re.DOTALL))
+
+
 class _Assertions(unittest.TestCase):
     failureException = RequestedAssertionFailed
 
@@ -37,7 +43,6 @@ class Driver:
 
     def __init__(self, name: str, address: str | None = None) -> None:
         self.name = name
-        self._nix = (SCRIPTS / f"{name}.nix").read_text()
         self._start = time.monotonic()
         layers = [debian_layer(), python_layer()]
         self.stage = Stage(reachable=address is not None)
@@ -48,9 +53,9 @@ class Driver:
             raise
 
     def _machines(self, layers: list[Path], address: str | None) -> list[Machine]:
-        # Which host a machine is: in the test's attribute set, the first file of hosts/ below its name.
-        names = dict(re.findall(r"^  (\w+)\b.*?\./hosts/(\w+)\.nix", self._nix, re.MULTILINE | re.DOTALL))
-        later = dict(re.findall(r"specialisation\.(\w+)\.configuration = \./hosts/(\w+)\.nix;", self._nix))
+        names = machine_hosts(self.name)
+        nix = (SCRIPTS / f"{self.name}.nix").read_text()
+        later = dict(re.findall(r"specialisation\.(\w+)\.configuration = \./hosts/(\w+)\.nix;", nix))
         gateway = str(ip_address(address) - 1) if address else None
         addresses = {name: address or f"{NETWORK}{number}" for number, name in enumerate(sorted(names), 1)}
         machines = []

@@ -6,6 +6,7 @@ import pytest
 
 from tests.machine import evidence, here
 from tests.machine.driver import SCRIPTS, Driver
+from tests.machine.files import link
 from tests.machine.host_files import PROJECT
 
 REASON = here.why_not()
@@ -47,9 +48,10 @@ def test_script(driver: Driver) -> None:
 def test_the_jobs_on_mysql(driver: Driver) -> None:
     """The integration tests of the jobs, in the machine, by its Python and on its MySQL."""
     (machine,) = driver.machines
+    # Airflow isn't wanted, and takes its time to start.
+    link(machine.folder / "host/etc/systemd/system.control/airflow.target", "/dev/null")
     machine.wait_for_unit("mysql.service", timeout=120)
-    # Nothing else is wanted of it.
-    machine.succeed("systemctl stop airflow.target", "mysql --execute 'CREATE DATABASE jobs'", timeout=120)
+    machine.succeed("mysql --execute 'CREATE DATABASE jobs'")
     for path in (
         "pyproject.toml",
         "tests/__init__.py",

@@ -1,5 +1,4 @@
 # A host that was told nothing but enable = true: its units, their order, and what outlives a boot.
-import json
 
 DAEMONS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
 UNITS = [f"airflow-{name}.service" for name in DAEMONS]

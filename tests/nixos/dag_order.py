@@ -1,6 +1,5 @@
 # The order of the tasks, asserted from Airflow's REST API, from the journal and from the warehouse.
 import hashlib
-import json
 import random
 from collections import defaultdict
 from datetime import date, datetime, timedelta

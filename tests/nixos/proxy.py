@@ -1,5 +1,4 @@
 # The web page through nginx: who may see what, on port 80 and by HTTPS.
-import json
 import re
 
 SITE = "http://localhost"

@@ -1,0 +1,41 @@
+"""What the NixOS test driver checks of a script before it runs it: names that nobody has made, and types."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.machine.driver import PRELUDE, SCRIPTS, machine_hosts
+
+NAMES = sorted(script.stem for script in SCRIPTS.glob("*.py"))
+# The names that the driver gives to every script, and their types.
+GIVEN = """
+import unittest as _unittest
+from collections.abc import Callable as _Callable
+from contextlib import AbstractContextManager as _Context
+from typing import cast as _cast
+from tests.machine.machine import Machine as _Machine
+from tests.machine.machine import retry
+
+start_all = _cast("_Callable[[], None]", None)
+subtest = _cast("_Callable[[str], _Context[None]]", None)
+t = _cast("_unittest.TestCase", None)
+machines = _cast("list[_Machine]", None)
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_passes(name: str, tmp_path: Path) -> None:
+    hosts = "".join(f'{host} = _cast("_Machine", None)\n' for host in machine_hosts(name))
+    script = tmp_path / f"{name}.py"
+    script.write_text(GIVEN + hosts + PRELUDE.read_text() + (SCRIPTS / f"{name}.py").read_text())
+    for check in (["ruff", "check", "--isolated", "--select", "F"], ["mypy", "--config-file="]):
+        done = subprocess.run(
+            [sys.executable, "-m", *check, str(script)],
+            cwd=SCRIPTS.parent.parent,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout

@@ -1,8 +1,5 @@
 # Secrets: where they are and where not, what happens without them, and how they are changed.
-from datetime import date
-
 SITE = "http://127.0.0.1:8080"
-LOAD = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00/taskInstances/etl_load_events"
 OPTIONS = {
     "airflow-scheduler": ("fernet-key", "services.airflow.credentials.fernetKeyFile"),
     "airflow-webserver": ("connection-billing", "services.airflow.connections.billing.uriFile"),
@@ -56,14 +53,7 @@ start_all()
 wait_for_airflow(machine)
 
 with subtest("While everything runs, secrets are nowhere but where they belong"):
-    # A task that can't end before this lets it.
-    machine.succeed(
-        "systemd-run --quiet --unit hold $(command -v mysql) warehouse --execute "
-        "'LOCK TABLES user_event WRITE; SELECT SLEEP(600)'"
-    )
-    put_object(machine, date(2016, 2, 21))
-    put_object(machine, date(2016, 2, 22))
-    wait_for("a task is running", lambda: api(machine, "GET", LOAD)["state"] == "running")
+    start_a_load_that_waits(machine)
     # And the command of administrators.
     machine.succeed("systemd-run --quiet --unit command $(command -v airflow) triggerer --skip-serve-logs")
     machine.wait_until_succeeds("pgrep --full 'airflow triggerer --skip-serve-logs'", timeout=30)
@@ -74,7 +64,7 @@ with subtest("While everything runs, secrets are nowhere but where they belong")
             machine.succeed(f"stat --format '%a %U' {place} $(dirname {place})"), "400 airflow\n700 airflow\n"
         )
     machine.succeed("systemctl stop command hold")
-    wait_for("the task is done", lambda: api(machine, "GET", LOAD)["state"] == "success")
+    wait_for("the task is done", lambda: load()["state"] == "success")
     t.assertEqual(places_of_secrets(machine), [])
 
 with subtest("What looks for secrets finds them"):

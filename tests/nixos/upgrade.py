@@ -1,15 +1,8 @@
 # A later version of the configuration: everything restarts in order, and no running task is lost.
-from datetime import date
-
 DAEMONS = [
     f"airflow-{name}.service" for name in ("webserver", "scheduler", "dag-processor", "triggerer", "worker")
 ]
-RUN = "scheduled__2016-02-22T00:00:00+00:00".replace("+", "%2B")
 SYSTEM = "/run/current-system"
-
-
-def load():
-    return api(machine, "GET", f"dags/daily_etls/dagRuns/{RUN}/taskInstances/etl_load_events")
 
 
 def invocations(units):
@@ -25,14 +18,7 @@ wait_for_airflow(machine)
 SERVICES = ["mysql.service", "redis-airflow.service", "nginx.service"]
 
 with subtest("A load is running"):
-    # It can't write before this lets it.
-    machine.succeed(
-        "systemd-run --quiet --unit hold $(command -v mysql) warehouse --execute "
-        "'LOCK TABLES user_event WRITE; SELECT SLEEP(600)'"
-    )
-    put_object(machine, date(2016, 2, 21))
-    put_object(machine, date(2016, 2, 22))
-    wait_for("the load is running", lambda: load()["state"] == "running")
+    start_a_load_that_waits(machine)
 
 with subtest("The worker is drained, and then everything changes"):
     before, services = invocations([*DAEMONS, "airflow-migrate.service"]), invocations(SERVICES)

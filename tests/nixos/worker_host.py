@@ -1,5 +1,4 @@
 # Two hosts: "main" schedules and serves, "worker" runs the tasks and knows no database of Airflow's.
-from datetime import date
 
 DAG_RUN = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00"
 

@@ -1,6 +1,7 @@
 # What the scripts share: it stands before each of them.
 import base64
 import json
+from datetime import date
 
 CURL = "curl --silent --show-error"
 
@@ -48,6 +49,25 @@ def wait_for(what, holds, timeout=120):
 def wait_for_airflow(host):
     host.wait_for_unit("airflow.target", timeout=120)
     host.wait_until_succeeds(f"{CURL} --fail http://127.0.0.1:8080/api/v2/version", timeout=90)
+
+
+FIRST_LOAD = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00/taskInstances/etl_load_events"
+
+
+def load():
+    """Return the load of the first day, as Airflow knows it."""
+    return api(machines[0], "GET", FIRST_LOAD)
+
+
+def start_a_load_that_waits(host):
+    """Start the load of the first day; it can't write before ``systemctl stop hold`` lets it."""
+    host.succeed(
+        "systemd-run --quiet --unit hold $(command -v mysql) warehouse --execute "
+        "'LOCK TABLES user_event WRITE; SELECT SLEEP(600)'"
+    )
+    put_object(host, date(2016, 2, 21))
+    put_object(host, date(2016, 2, 22))
+    wait_for("the load is running", lambda: load()["state"] == "running")
 
 
 def places_of_secrets(host):

@@ -18,11 +18,6 @@ let
   airflow = config.services.airflow;
   helpers = import ./airflow/lib.nix { inherit config lib pkgs; };
 
-  secretFile = types.pathWith {
-    absolute = true;
-    inStore = false;
-  };
-
   hasWarehouse = cfg.warehouse.createLocally || cfg.warehouse.urlFile != null;
   localUrl =
     user:
@@ -96,7 +91,7 @@ in
       };
 
       credentialsFile = mkOption {
-        type = types.nullOr secretFile;
+        type = types.nullOr helpers.pathOutsideStore;
         default = null;
         example = "/run/agenix/etl-aws";
         description = ''
@@ -126,7 +121,7 @@ in
       };
 
       urlFile = mkOption {
-        type = types.nullOr secretFile;
+        type = types.nullOr helpers.pathOutsideStore;
         default = null;
         example = "/run/agenix/etl-warehouse-url";
         description = ''

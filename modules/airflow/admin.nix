@@ -30,12 +30,7 @@ in
     };
 
     passwordFile = mkOption {
-      type = types.nullOr (
-        types.pathWith {
-          absolute = true;
-          inStore = false;
-        }
-      );
+      type = types.nullOr helpers.pathOutsideStore;
       default = null;
       example = "/run/agenix/airflow-admin-password";
       description = ''

@@ -11,6 +11,7 @@ let
   inherit (lib) mkOption types;
 
   cfg = config.services.airflow;
+  helpers = import ./lib.nix { inherit config lib pkgs; };
   fromFile = lib.filterAttrs (_: connection: connection.uriFile != null) cfg.connections;
   plain = lib.filterAttrs (_: connection: connection.uri != null) cfg.connections;
 in
@@ -30,12 +31,7 @@ in
               '';
             };
             uriFile = mkOption {
-              type = types.nullOr (
-                types.pathWith {
-                  absolute = true;
-                  inStore = false;
-                }
-              );
+              type = types.nullOr helpers.pathOutsideStore;
               default = null;
               example = "/run/agenix/airflow-connection-crm";
               description = "File with the connection as a URI, on one line.";

@@ -12,17 +12,12 @@ let
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
-  secretFile = types.pathWith {
-    absolute = true;
-    inStore = false;
-  };
-
   generated = name: "/var/lib/airflow/secrets/${name}";
 
   mkSecretOption =
     name: what:
     mkOption {
-      type = types.nullOr secretFile;
+      type = types.nullOr helpers.pathOutsideStore;
       default = null;
       example = "/run/agenix/airflow-${name}";
       description = ''
@@ -62,7 +57,7 @@ in
           {
             options = {
               file = mkOption {
-                type = secretFile;
+                type = helpers.pathOutsideStore;
                 example = "/run/agenix/api-token";
                 description = "The file, which only root needs to be able to read.";
               };
@@ -108,7 +103,7 @@ in
               description = "Name of the option that gives the file.";
             };
             path = mkOption {
-              type = secretFile;
+              type = helpers.pathOutsideStore;
               description = "The file.";
             };
             roles = mkOption {

@@ -55,12 +55,7 @@ in
     };
 
     passwordFile = mkOption {
-      type = types.nullOr (
-        types.pathWith {
-          absolute = true;
-          inStore = false;
-        }
-      );
+      type = types.nullOr helpers.pathOutsideStore;
       default = null;
       example = "/run/agenix/airflow-database-password";
       description = "File with the user's password, for a server on another host.";

@@ -9,6 +9,12 @@ let
   cfg = config.services.airflow;
 in
 rec {
+  # Of secrets and backups: what is in the store, every user of the host can read.
+  pathOutsideStore = lib.types.pathWith {
+    absolute = true;
+    inStore = false;
+  };
+
   hasServer =
     cfg.webserver.enable || cfg.scheduler.enable || cfg.dagProcessor.enable || cfg.triggerer.enable;
 

@@ -65,10 +65,7 @@ in
       enable = lib.mkEnableOption "regular backups of Airflow's database";
       startAt = startAt "daily" "make a backup";
       directory = mkOption {
-        type = types.pathWith {
-          absolute = true;
-          inStore = false;
-        };
+        type = helpers.pathOutsideStore;
         default = "/var/backup/airflow";
         description = ''
           Folder of the backups, `airflow-YYYYMMDDTHHMMSSZ.sql.gz`. To restore one,

@@ -61,12 +61,7 @@ in
     };
 
     passwordFile = mkOption {
-      type = types.nullOr (
-        types.pathWith {
-          absolute = true;
-          inStore = false;
-        }
-      );
+      type = types.nullOr helpers.pathOutsideStore;
       default = null;
       example = "/run/agenix/airflow-redis-password";
       description = "File with the password of a Redis server that is reached by the network.";

@@ -63,12 +63,7 @@ in
     };
 
     passwordFile = mkOption {
-      type = types.nullOr (
-        types.pathWith {
-          absolute = true;
-          inStore = false;
-        }
-      );
+      type = types.nullOr helpers.pathOutsideStore;
       default = null;
       example = "/run/agenix/airflow-smtp-password";
       description = "File with the user's password.";

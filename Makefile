@@ -8,13 +8,14 @@ UV := $(BIN)/uv --quiet --system-certs pip
 
 setup: $(VENV)/.installed
 
-# uv itself comes out of the lock first, then installs the rest of it.
+# uv itself comes out of the lock first, then installs the rest of it: all that needs no compiler.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@echo "Setting up $(VENV), in about half a minute"
 	@$(PYTHON) -m venv $(VENV)
 	@awk '/^[^ ]/ { uv = /^uv==/ } uv' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
-	@$(UV) sync --python $(BIN)/python --require-hashes requirements.lock
+	@awk '/^[^ ]/ { wheel = !/^mysqlclient==/ } wheel' requirements.lock > $(VENV)/wheels.lock
+	@$(UV) sync --python $(BIN)/python --require-hashes $(VENV)/wheels.lock
 	@$(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 	@touch $@
@@ -22,7 +23,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 lock:
 	$(UV) compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header \
-	  --extra airflow --extra postgresql --group embedded --group dev pyproject.toml -o requirements.lock
+	  --extra airflow --extra airflow-mysql --extra mysql --extra postgresql --group embedded --group dev pyproject.toml -o requirements.lock
 
 # Asks OSV, a service, for the known vulnerabilities of all that is pinned.
 audit: setup

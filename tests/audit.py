@@ -20,7 +20,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 PROJECT = Path(__file__).parent.parent
-LOCKS = (PROJECT / "requirements.lock", PROJECT / "tests/machine/requirements.lock")
+LOCK = PROJECT / "requirements.lock"
 WHEELS = PROJECT / "modules/packages/lambda-wheels.json"
 SERVICE = os.environ.get("OSV_URL") or "https://api.osv.dev/v1/query"
 TO_CONNECT = 5
@@ -51,11 +51,9 @@ class Finding:
         )
 
 
-def pins(locks: Iterable[Path] = LOCKS, wheels: Path = WHEELS) -> set[str]:
+def pins(lock: Path = LOCK, wheels: Path = WHEELS) -> set[str]:
     """Return everything that is pinned, as ``NAME==VERSION``, for whichever Python and system it is."""
-    found = {
-        pin for lock in locks for pin in re.findall(r"^[^\s=]+==[^\s;]+", lock.read_text(), re.MULTILINE)
-    }
+    found = set(re.findall(r"^[^\s=]+==[^\s;]+", lock.read_text(), re.MULTILINE))
     for of_system in json.loads(wheels.read_text()).values():
         found |= {f"{wheel['pname'].replace('_', '-')}=={wheel['version']}" for wheel in of_system}
     return found

@@ -89,6 +89,8 @@ in
         scheduler.scheduler_idle_sleep_time = mkDefault 0.1;
         # A finished task holds its slot until the next heartbeat.
         workers.min_heartbeat_interval = mkDefault 1;
+        # In the journal, beside the files that the page shows.
+        celery.task_logs_to_stdout = mkDefault true;
         # Above the longest task plus the drain, or Redis hands a task out twice.
         celery_broker_transport_options.visibility_timeout = mkDefault 86400;
         logging = {

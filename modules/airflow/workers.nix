@@ -18,9 +18,6 @@ let
   servesLogs = name: name == lib.head (lib.attrNames helpers.workers);
   logPort = cfg.settings.logging.worker_log_server_port or 8793;
 
-  # Airflow's Celery worker writes the logs of tasks to files only.
-  journal = pkgs.writeTextDir "airflow_task_journal.py" (builtins.readFile ./airflow_task_journal.py);
-
   mkWorker =
     name: worker:
     let
@@ -41,12 +38,8 @@ let
           # For Airflow's BashOperator.
           path = [ pkgs.bash ];
           environment = {
-            AIRFLOW__CELERY__EXTRA_CELERY_CONFIG = builtins.toJSON { imports = [ "airflow_task_journal" ]; };
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN = helpers.noDatabase;
             AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
-            PYTHONPATH = lib.concatStringsSep ":" (
-              [ "${journal}" ] ++ lib.optional (cfg.environment ? PYTHONPATH) cfg.environment.PYTHONPATH
-            );
           };
           serviceConfig = helpers.daemonConfig // {
             ExecStart = lib.concatStringsSep " " (

@@ -1,4 +1,4 @@
-"""The second layer: Airflow and everything else of the locks, in the virtual environment /opt/airflow."""
+"""The second layer: Airflow and everything else of the lock, in the virtual environment /opt/airflow."""
 
 import os
 import shutil
@@ -10,12 +10,11 @@ from tests.machine.debian_layer import debian_layer
 from tests.machine.layers import LayerError, cache, layer, run_caged
 
 HERE = Path(__file__).parent
-LOCKS = (HERE.parent.parent / "requirements.lock", HERE / "requirements.lock")
+LOCK = HERE.parent.parent / "requirements.lock"
 # Everything that is mounted goes with the cage.
 INSTALL = r"""
 set -eu
-lower=$1 upper=$2 work=$3 uv=$4 cache=$5 certificates=$6
-shift 6
+lower=$1 upper=$2 work=$3 uv=$4 cache=$5 certificates=$6 lock=$7
 root=/mnt
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work" "$root"
 mount -t proc proc "$root/proc"
@@ -25,7 +24,7 @@ mkdir "$root/run/cache"
 mount --bind "$cache" "$root/run/cache"
 cp "$uv" "$root/run/uv"
 cp "$certificates" "$root/run/certificates.crt"
-cat "$@" > "$root/run/requirements.lock"
+cp "$lock" "$root/run/requirements.lock"
 for name in resolv.conf hosts; do
   [ -e "$root/etc/$name" ] || { : > "$root/etc/$name"; made=${made:-}' '$root/etc/$name; }
   mount --bind "/etc/$name" "$root/etc/$name"
@@ -45,7 +44,7 @@ rm -f ${made:-}
 def python_layer() -> Path:
     """Return the layer; its inputs are those of the Debian below it, too."""
     below = debian_layer()
-    return layer("python", [below.name, INSTALL, *(lock.read_bytes() for lock in LOCKS)], _install)
+    return layer("python", [below.name, INSTALL, LOCK.read_bytes()], _install)
 
 
 def _install(folder: Path) -> None:
@@ -57,7 +56,7 @@ def _install(folder: Path) -> None:
     run_caged(
         [
             *("sh", "-c", INSTALL, "sh", debian_layer(), folder, work),
-            *(_installer(), installer_cache, _certificates(), *LOCKS),
+            *(_installer(), installer_cache, _certificates(), LOCK),
         ],
         cache() / "python.log",
     )

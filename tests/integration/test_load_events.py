@@ -235,9 +235,9 @@ def test_lines_end_at_newline_or_carriage_return_newline_only(load: Any, rows: R
 
 
 def test_blank_lines_are_skipped(load: Any) -> None:
-    report = load(b"\n\r\n  \n\t\r\n" + user_event("a") + b"\n\n", b"", b"\n")
+    report = load(b"\n\r\n  \n\t\r\n" + user_event("a") + b"\n\n", b"\n")
     assert (report.lines, report.rows["user_event"], report.rows["unknown_event"]) == (1, 1, 0)
-    assert report.objects == 3
+    assert report.objects == 2
 
 
 def test_long_events_are_kept_whole(load: Any, rows: Rows) -> None:
@@ -261,11 +261,25 @@ def test_only_the_day_s_own_folder_is_read(load: Any, put: Put, source: S3Locati
     assert [row[0] for row in rows(tables.user_event)] == ["today"]
 
 
-def test_folders_within_a_day_are_read_and_their_markers_are_not(load: Any, put: Put, rows: Rows) -> None:
-    put(DAY, "", b"")
+# What other tools leave beside the data: empty, and no object of the day.
+EMPTY_OBJECTS = ["", "hour=10/", "_SUCCESS", "hour=10_$folder$", "part.json", "part.json.gz"]
+
+
+def test_objects_that_hold_nothing_are_none(load: Any, put: Put, rows: Rows) -> None:
+    for name in EMPTY_OBJECTS:
+        put(DAY, name, b"")
     put(DAY, "hour=10/part.json", user_event("a"))
-    assert load().objects == 1
-    assert [row[0] for row in rows(tables.user_event)] == ["a"]
+    put(DAY, "hour=11/", user_event("b"))
+    put(DAY, "hour=11/_SUCCESS", user_event("c"))
+    assert load().objects == 3
+    assert [row[0] for row in rows(tables.user_event)] == ["a", "b", "c"]
+
+
+def test_a_day_of_objects_that_hold_nothing_has_none(load: Any, put: Put) -> None:
+    for name in EMPTY_OBJECTS:
+        put(DAY, name, b"")
+    with pytest.raises(EtlError, match="no objects for 2016-02-22"):
+        load()
 
 
 def test_a_day_without_objects_is_an_error_that_says_where_it_looked(load: Any, source: S3Location) -> None:

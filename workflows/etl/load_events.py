@@ -78,8 +78,8 @@ def load_events(
     with warehouse.transaction(url, exclusive="load-events") as connection:
         load = _Load(connection, nul_fits=warehouse.holds_nul(url))
         with storage.errors_named(source):
-            keys = storage.list_keys(s3, source, run_date)
-            for objects, (_key, stream) in enumerate(storage.open_objects(s3, source.bucket, keys), 1):
+            listed = storage.list_objects(s3, source, run_date)
+            for objects, (_listed, stream) in enumerate(storage.open_objects(s3, source.bucket, listed), 1):
                 for line in storage.lines(stream):
                     load.add(line)
                 load.objects, load.bytes = objects, load.bytes + stream.tell()

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from etl.config import S3Location
 from etl.errors import ConfigError, EtlError
+from etl.objects import ListedObject, holds_data
 
 DOWNLOADS_AT_ONCE = 16
 # An object up to this size waits in memory for its turn, a larger one in a temporary file.
@@ -97,8 +98,8 @@ def make_bucket(s3: Any, bucket: str) -> None:
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": elsewhere} if elsewhere else {}))
 
 
-def list_keys(s3: Any, location: S3Location, day: date) -> Iterator[str]:
-    """Yield the keys of a day's objects in their order, page by page.
+def list_objects(s3: Any, location: S3Location, day: date) -> Iterator[ListedObject]:
+    """Yield a day's objects in the order of their keys, page by page; those that hold nothing are none.
 
     Args:
         s3: a client.
@@ -110,30 +111,32 @@ def list_keys(s3: Any, location: S3Location, day: date) -> Iterator[str]:
     )
     for page in pages:
         for entry in page.get("Contents", ()):
-            # Consoles make an empty object to show a folder.
-            if not (entry["Key"].endswith("/") and entry["Size"] == 0):
-                yield entry["Key"]
+            if holds_data(entry):
+                yield ListedObject(entry["Key"], entry["Size"], entry["ETag"])
 
 
-def open_objects(s3: Any, bucket: str, keys: Iterator[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield each object's key and content in the order of the keys, downloading ahead.
+def open_objects(
+    s3: Any, bucket: str, objects: Iterator[ListedObject]
+) -> Iterator[tuple[ListedObject, IO[bytes]]]:
+    """Yield each object and its content in the order they are given in, downloading ahead.
 
     Args:
         s3: a client.
         bucket: the bucket that holds them.
-        keys: the keys; no more are taken than are downloaded ahead.
+        objects: the objects; no more are taken than are downloaded ahead.
     """
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="download") as downloads:
         try:
             ahead = deque(
-                (key, _download(downloads, s3, bucket, key)) for key in islice(keys, DOWNLOADS_AT_ONCE)
+                (listed, _download(downloads, s3, bucket, listed.key))
+                for listed in islice(objects, DOWNLOADS_AT_ONCE)
             )
             while ahead:
-                key, content = ahead.popleft()
+                listed, content = ahead.popleft()
                 with content.result() as stream:
-                    yield key, stream
-                for following in islice(keys, 1):
-                    ahead.append((following, _download(downloads, s3, bucket, following)))
+                    yield listed, stream
+                for following in islice(objects, 1):
+                    ahead.append((following, _download(downloads, s3, bucket, following.key)))
         finally:
             downloads.shutdown(cancel_futures=True)
 

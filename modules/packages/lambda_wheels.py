@@ -31,13 +31,12 @@ NAMES = (
     "psycopg",
     "psycopg-binary",
     "pygments",
+    "pymysql",
     "rich",
     "simplejson",
     "sqlalchemy",
     "typing-extensions",
 )
-# MySQL's other driver has no wheels.
-OUTSIDE_THE_LOCK = {"pymysql": "1.1.2"}
 SYSTEMS = {"x86_64-linux": "x86_64", "aarch64-linux": "aarch64"}
 
 
@@ -61,7 +60,7 @@ def wheel(name: str, version: str, machine: str, hashes: set[str]) -> dict[str, 
         name: the package.
         version: its version.
         machine: the processor.
-        hashes: the lock's, in hexadecimal; none for a package outside it.
+        hashes: the lock's, in hexadecimal.
     """
     # Lambda's Python 3.13 runs on Amazon Linux 2023, with version 2.34 of the C library.
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(17, 35)] + [f"manylinux2014_{machine}"]
@@ -72,7 +71,7 @@ def wheel(name: str, version: str, machine: str, hashes: set[str]) -> dict[str, 
         subprocess.run([*command, f"{name}=={version}"], check=True)  # noqa: S603 - names are those above
         (file,) = Path(folder).iterdir()
         digest = hashlib.sha256(file.read_bytes())
-    if hashes and digest.hexdigest() not in hashes:
+    if digest.hexdigest() not in hashes:
         sys.exit(f"{file.name} is not the one that the lock names")
     distribution, _version, python, abi, platform = file.stem.split("-")
     return {
@@ -89,7 +88,6 @@ def main() -> None:
     """Write the file."""
     lock = locked()
     wanted = [(name, *lock[name]) for name in NAMES]
-    wanted += [(name, version, set[str]()) for name, version in OUTSIDE_THE_LOCK.items()]
     wheels = {
         system: [wheel(name, version, machine, hashes) for name, version, hashes in wanted]
         for system, machine in SYSTEMS.items()

@@ -11,6 +11,8 @@ from typing import Any
 HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 REPORT = "trace: report: "
+# Nix warns root where there are no users to build as; nothing is built.
+NIX = ["nix-instantiate", "--option", "build-users-group", ""]
 
 
 class EvaluationError(Exception):
@@ -68,7 +70,7 @@ def evaluate(expression: str, *, check: bool = True) -> Evaluation:
         f"hosts = import {HERE}/hosts.nix; "
         f"render = import {HERE}/render.nix {{ inherit lib; }}; in "
     )
-    command = ["nix-instantiate", "--store", "dummy://", "--eval", "--strict", "--json", "--expr"]
+    command = [*NIX, "--store", "dummy://", "--eval", "--strict", "--json", "--expr"]
     done = subprocess.run([*command, prelude + expression], capture_output=True, text=True, check=False)
     if done.returncode:
         said = "\n".join(line for line in done.stderr.splitlines() if not line.startswith(REPORT))

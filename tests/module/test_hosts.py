@@ -46,6 +46,7 @@ def test_enable_alone_makes_a_redis_reached_by_its_socket() -> None:
     assert single.settings["celery"] == {
         "broker_url": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=0",
         "result_backend": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=1",
+        "task_logs_to_stdout": "True",
     }
     redis = single.host["redis"]["airflow"]
     assert redis["port"] == 0
@@ -176,7 +177,8 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
     # Links in the mails of its tasks.
     assert worker.settings["api"]["base_url"] == "http://main.internal:8080"
     assert worker.settings["database"] == {"sql_alchemy_conn": NO_DATABASE}
-    assert "celery" not in worker.settings
+    # Its Redis is a credential.
+    assert worker.settings["celery"] == {"task_logs_to_stdout": "True"}
     assert worker.credentials("airflow-worker.service") == {
         "api-secret-key": "/run/secrets/api",
         "redis-password": "/run/secrets/redis",

@@ -1,23 +1,28 @@
 """How to open and fill the warehouse on MySQL, PostgreSQL and SQLite."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from etl import migrations
 from etl.errors import ConfigError, EtlError
 
-VERSION_TABLE = "etl_schema_version"
 LOCK_WAIT_SECONDS = 600
+# A database's own wait can't be interrupted, so a lock is asked for again and again.
+LOCK_TRY_SECONDS = 1
+LOCK_PAUSE_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
@@ -35,17 +40,15 @@ def migrate(url: sa.URL) -> list[str]:
         EtlError: the warehouse can't be reached or refuses.
     """
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    config = _alembic()
-    script = ScriptDirectory.from_config(config)
+        folder = Path(url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EtlError(
+                f"the folder {folder} for the warehouse can't be made: {error.strerror}"
+            ) from error
     with _connection(url) as connection:
-        before = _version(connection)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        head = script.get_current_head()
-    if before == head:
-        return []
-    return [revision.revision for revision in script.iterate_revisions(head, before)][::-1]
+        return migrations.upgrade(connection, _version(connection))
 
 
 @contextmanager
@@ -63,7 +66,7 @@ def transaction(url: sa.URL, *, exclusive: str | None = None) -> Iterator[sa.Con
     if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
         raise EtlError(f"there is no warehouse at {_shown(url)}: run `etl migrate`")
     with _connection(url, writes=exclusive is not None) as connection:
-        if _version(connection) != ScriptDirectory.from_config(_alembic()).get_current_head():
+        if _version(connection) != migrations.newest():
             raise EtlError(f"the tables of {_shown(url)} are missing or old: run `etl migrate`")
         if exclusive is None:
             yield connection
@@ -132,52 +135,58 @@ def _shown(url: sa.URL) -> str:
     return url.render_as_string(hide_password=True)
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "etl:migrations")
-    config.set_main_option("path_separator", "os")
-    return config
-
-
 def _version(connection: sa.Connection) -> str | None:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
+    """Read what Alembic has written: importing it takes longer than a small load."""
+    if not sa.inspect(connection).has_table(migrations.VERSION_TABLE):
+        return None
+    versions = sa.table(migrations.VERSION_TABLE, sa.column("version_num", sa.String))
+    return connection.scalar(sa.select(versions.c.version_num))
 
 
 @contextmanager
 def _connection(url: sa.URL, *, writes: bool = True) -> Iterator[sa.Connection]:
     """Open a transaction, and tell what the database has against it in one line."""
-    engine = _engine(url, writes=writes)
     try:
-        with engine.begin() as connection:
+        engine = _engine(url, writes=writes)
+        connecting = engine.connect()
+    except ImportError as error:
+        raise no_driver(url, str(error)) from None
+    except (TypeError, ValueError) as error:
+        # What the drivers make of options of the URL that they don't know, or of values of a wrong kind.
+        raise ConfigError(f"the warehouse {_shown(url)} can't be opened: {error}") from None
+    except sa.exc.DBAPIError as error:
+        raise _refused(url, error) from error
+    try:
+        with connecting as connection, connection.begin():
             yield connection
     except sa.exc.DBAPIError as error:
-        first_line = " ".join(str(error.orig).split("\n")[0].split())
-        raise EtlError(f"the warehouse {_shown(url)} refused: {first_line}") from error
+        raise _refused(url, error) from error
     finally:
         engine.dispose()
+
+
+def _refused(url: sa.URL, error: sa.exc.DBAPIError) -> EtlError:
+    first_line = " ".join(str(error.orig).split("\n")[0].split())
+    return EtlError(f"the warehouse {_shown(url)} refused: {first_line}")
+
+
+def no_driver(url: sa.URL, reason: str) -> ConfigError:
+    """Return the error that says which extra of the package brings a database's driver.
+
+    Args:
+        url: the warehouse.
+        reason: what went wrong when the driver was imported.
+    """
+    backend = url.get_backend_name()
+    install = f"install etl[{backend}]" if backend != "sqlite" else "write sqlite:///FILE"
+    return ConfigError(f"there is no driver for {url.drivername} here ({reason}): {install}")
 
 
 def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
-        engine = sa.create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS})
-        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-        @sa.event.listens_for(engine, "connect")
-        def leave_transactions_to_us(connection: Any, _record: object) -> None:
-            connection.isolation_level = None
-            connection.execute("PRAGMA journal_mode = WAL")
-
-        @sa.event.listens_for(engine, "begin")
-        def begin_transaction(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(begin)
-
-        return engine
-    try:
-        engine = sa.create_engine(url, isolation_level="READ COMMITTED")
-    except ImportError as error:
-        raise ConfigError(f"there is no driver for {url.drivername!r} here: {error}") from None
+        return _sqlite_to_write(url) if writes else _sqlite_to_read(url)
+    engine = sa.create_engine(url, isolation_level="READ COMMITTED")
     if backend == "mysql":
 
         @sa.event.listens_for(engine, "connect")
@@ -188,16 +197,90 @@ def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
     return engine
 
 
+def _sqlite_to_write(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TRY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        _wait_for("something else", lambda: _unless_busy(connection, "PRAGMA journal_mode = WAL"))
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        raw: Any = connection.connection.driver_connection
+        _wait_for("something else", lambda: _unless_busy(raw, "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+def _sqlite_to_read(url: sa.URL) -> sa.Engine:
+    """Make no file: where none can be made, a database of another's is read as it is."""
+    database = Path(url.database or "")
+
+    def connect() -> sqlite3.Connection:
+        address = f"file:{quote(str(database.absolute()))}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_schema")
+        except sqlite3.OperationalError as error:
+            connection.close()
+            log = database.with_name(f"{database.name}-wal")
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY or log.exists():
+                raise
+            # Without a log nobody is writing.
+            connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
+        return connection
+
+    engine = sa.create_engine(url, creator=connect)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _unless_busy(connection: sqlite3.Connection, statement: str) -> bool:
+    try:
+        connection.execute(statement)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
 @contextmanager
 def _lock(connection: sa.Connection, name: str) -> Iterator[None]:
     """Hold a lock of the whole warehouse. SQLite's transaction is one already."""
-    busy = EtlError(f"another {name} has held the warehouse for {LOCK_WAIT_SECONDS // 60} minutes")
     if connection.dialect.name == "mysql":
         # Names are the server's, not the database's, and have 64 characters at most.
         lock = sa.func.left(sa.func.concat("etl ", name, " ", sa.func.database()), 64)
-        if connection.scalar(sa.select(sa.func.get_lock(lock, LOCK_WAIT_SECONDS))) != 1:
-            raise busy
+        asking = sa.select(sa.func.get_lock(lock, LOCK_TRY_SECONDS))
+        _wait_for(f"another {name}", lambda: connection.scalar(asking) == 1)
     elif connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"etl {name}"))))
+        trying = sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtext(f"etl {name}")))
+        _wait_for(f"another {name}", lambda: bool(connection.scalar(trying)))
     yield
+
+
+def _wait_for(holder: str, get: Callable[[], bool]) -> None:
+    """Ask for a lock until it is there, and say so where that takes longer than a second.
+
+    Args:
+        holder: who has it, for messages.
+        get: asks for it, waits ``LOCK_TRY_SECONDS`` at most, and returns whether it is there.
+
+    Raises:
+        EtlError: it was not to be had in ten minutes.
+    """
+    started = monotonic()
+    told = False
+    while not get():
+        waited = monotonic() - started
+        if waited >= LOCK_WAIT_SECONDS:
+            raise EtlError(f"{holder} has held the warehouse for {LOCK_WAIT_SECONDS // 60} minutes")
+        if waited >= LOCK_TRY_SECONDS and not told:
+            logger.warning("waiting: %s is writing to the warehouse", holder)
+            told = True
+        sleep(LOCK_PAUSE_SECONDS)

@@ -2,8 +2,8 @@
 
 from alembic import context
 
+from etl.migrations import VERSION_TABLE
 from etl.tables import metadata
-from etl.warehouse import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock audit lint format render test test-needs machine
+.PHONY: setup lock wheels audit lint format render test test-needs machine
 
 setup: $(VENV)/.installed
 
@@ -23,7 +23,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 lock:
 	$(UV) compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header \
-	  --extra airflow --extra airflow-mysql --extra mysql --extra postgresql --group embedded --group dev pyproject.toml -o requirements.lock
+	  --all-extras --group embedded --group dev pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory wheels
+
+# The lock's files for NixOS and AWS Lambda, by hash.
+wheels: setup
+	$(BIN)/python modules/packages/wheels.py
 
 # Asks OSV, a service, for the known vulnerabilities of all that is pinned.
 audit: setup

@@ -19,7 +19,7 @@ let
   days = 5;
   url = "http://127.0.0.1:${toString s3Port}";
 
-  python = config.services.airflow.package.pythonPackages.python.withPackages (ps: [
+  python = (pkgs.callPackage ./packages/python.nix { group = "tests"; }).withPackages (ps: [
     ps.flask
     ps.flask-cors
     ps.moto

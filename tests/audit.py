@@ -21,7 +21,6 @@ from urllib.request import urlopen
 
 PROJECT = Path(__file__).parent.parent
 LOCK = PROJECT / "requirements.lock"
-WHEELS = PROJECT / "modules/packages/lambda-wheels.json"
 SERVICE = os.environ.get("OSV_URL") or "https://api.osv.dev/v1/query"
 TO_CONNECT = 5
 TO_ANSWER = 20
@@ -51,12 +50,9 @@ class Finding:
         )
 
 
-def pins(lock: Path = LOCK, wheels: Path = WHEELS) -> set[str]:
+def pins(lock: Path = LOCK) -> set[str]:
     """Return everything that is pinned, as ``NAME==VERSION``, for whichever Python and system it is."""
-    found = set(re.findall(r"^[^\s=]+==[^\s;]+", lock.read_text(), re.MULTILINE))
-    for of_system in json.loads(wheels.read_text()).values():
-        found |= {f"{wheel['pname'].replace('_', '-')}=={wheel['version']}" for wheel in of_system}
-    return found
+    return set(re.findall(r"^[^\s=]+==[^\s;]+", lock.read_text(), re.MULTILINE))
 
 
 def accepted() -> dict[str, dict[str, str]]:

@@ -35,22 +35,18 @@ in
 
     package = mkOption {
       type = types.package;
-      default = pkgs.apache-airflow.override {
-        enabledProviders = [
-          "amazon"
-          "celery"
-          "fab"
-          "mysql"
-        ];
-      };
-      defaultText = literalExpression ''
-        pkgs.apache-airflow.override {
-          enabledProviders = [ "amazon" "celery" "fab" "mysql" ];
-        }
+      default = pkgs.callPackage ../packages/airflow.nix { };
+      defaultText = literalExpression "inputs.airflow.packages.\${system}.airflow";
+      example = literalExpression ''
+        inputs.airflow.packages.''${system}.airflow.override { wheels = ./wheels.json; }
       '';
       description = ''
-        The Airflow to run, with its providers. It must carry the celery, fab and
-        mysql providers, and its Python packages as `pythonPackages`.
+        The Airflow to run, the same on every host. The default is all of the project's
+        lock, and its `wheels` the list that `make lock` writes of one.
+
+        Any other package will do that has a set of Python packages, `pythonPackages`,
+        with `aiomysql`, `mysqlclient`, `redis`, and an `apache-airflow` that brings the
+        celery, fab and mysql providers along.
       '';
     };
 

@@ -2,14 +2,7 @@
 pkgs:
 
 let
-  airflow = pkgs.apache-airflow.override {
-    enabledProviders = [
-      "amazon"
-      "celery"
-      "fab"
-      "mysql"
-    ];
-  };
+  airflow = pkgs.callPackage ./airflow.nix { };
   lambda = job: pkgs.callPackage ./lambda.nix { inherit job; };
 in
 {

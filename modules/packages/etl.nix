@@ -43,7 +43,7 @@ buildPythonPackage {
     sqlalchemy
   ];
 
-  # The set's versions, which Airflow's own release bounds.
+  # The versions of whichever set it is.
   pythonRelaxDeps = true;
 
   pythonImportsCheck = [

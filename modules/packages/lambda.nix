@@ -1,5 +1,5 @@
-# One of the jobs as a zip for AWS Lambda (Python 3.13), with all that it imports but
-# boto3, which is Lambda's own. Its address of a MySQL warehouse is mysql+pymysql://….
+# One of the jobs as a zip for AWS Lambda (Python 3.13), with all that it imports, in the
+# versions of the lock. Its address of a MySQL warehouse is mysql+pymysql://….
 {
   lib,
   fetchPypi,
@@ -11,16 +11,8 @@
 }:
 
 let
-  wheels = lib.importJSON ./lambda-wheels.json;
-  fetchWheel =
-    wheel:
-    fetchPypi (
-      wheel
-      // {
-        format = "wheel";
-        dist = wheel.python;
-      }
-    );
+  wheels = lib.filter (package: lib.elem "lambda" package.groups) (lib.importJSON ./wheels.json);
+  ofSystem = lib.filter (package: lib.elem stdenv.hostPlatform.system package.systems) wheels;
 
   etl = lib.fileset.toSource {
     root = ../../workflows;
@@ -33,9 +25,9 @@ runCommand "lambda-${job}.zip"
       unzip
       zip
     ];
-    wheels = map fetchWheel wheels.${stdenv.hostPlatform.system};
+    wheels = map (package: fetchPypi package.source) ofSystem;
     passthru.handler = "etl.lambda_handlers.${lib.replaceStrings [ "-" ] [ "_" ] job}";
-    meta.platforms = lib.attrNames wheels;
+    meta.platforms = lib.unique (lib.concatMap (package: package.systems) wheels);
   }
   ''
     mkdir code

@@ -5,16 +5,13 @@ let
   inherit (pkgs) lib;
 
   source = self.outPath;
-  packages = self.packages.${pkgs.stdenv.hostPlatform.system};
-  python = packages.airflow.pythonPackages.python.withPackages (ps: [
-    packages.etl
-    ps.apache-airflow
-    ps.flask
-    ps.flask-cors
-    ps.hypothesis
-    ps.moto
-    ps.pytest
-  ]);
+  # All of the lock, and the jobs.
+  python = (pkgs.callPackage ../../modules/packages/python.nix { group = "tests"; }).withPackages (
+    ps: [
+      (ps.callPackage ../../modules/packages/etl.nix { })
+      ps.apache-airflow
+    ]
+  );
 
   mkCheck =
     name: inputs: script:

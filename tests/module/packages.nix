@@ -102,7 +102,17 @@ let
       callPackage = callNamed;
     };
 
-  callNamed = path: _: mkPackage (lib.removeSuffix ".nix" (baseNameOf path)) "" { };
+  # A recipe of the project, by the name of its file.
+  callNamed =
+    path: _:
+    let
+      name = lib.removeSuffix ".nix" (baseNameOf path);
+    in
+    {
+      airflow = mkPackage "airflow" "" { inherit pythonPackages; };
+      inherit (pythonPackages) python;
+    }
+    .${name} or (mkPackage name "" { });
 
   packages =
     lib.genAttrs [
@@ -119,15 +129,6 @@ let
       "util-linux"
     ] (name: mkPackage name "" { })
     // {
-      apache-airflow = mkPackage "apache-airflow" "3.3.0" {
-        inherit pythonPackages;
-        override =
-          arguments:
-          if lib.attrNames arguments == [ "enabledProviders" ] then
-            packages.apache-airflow
-          else
-            throw "apache-airflow is overridden by enabledProviders alone";
-      };
       mariadb = mkPackage "mariadb-server" "11.8" { };
       mysql84 = mkPackage "mysql" "8.4" { };
 

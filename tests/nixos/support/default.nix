@@ -7,7 +7,7 @@
 }:
 
 let
-  python = config.services.airflow.package.pythonPackages.python.withPackages (ps: [
+  python = (pkgs.callPackage ../../../modules/packages/python.nix { group = "tests"; }).withPackages (ps: [
     ps.aiosmtpd
     ps.flask
     ps.flask-cors

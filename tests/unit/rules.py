@@ -59,15 +59,17 @@ def classify(line: bytes, *, nul_fits: bool = True) -> Row:
     """Return the row that a line becomes, in a database whose texts can hold U+0000 or in one where not."""
     try:
         event = parse(line)
-        blob = compact(event)
     except (ValueError, RecursionError):
         raw = line.decode("utf-8", "backslashreplace")
-        return unknown(raw if nul_fits else raw.replace("\0", "\\x00"), malformed=True)
+        return unknown(line, raw if nul_fits else raw.replace("\0", "\\x00"), malformed=True)
 
     row = known(event)
     if row and not nul_fits and "\0" in f"{row.columns['id']}{row.columns['event']}":
         row = None
-    return unknown(blob, malformed=False) if row is None else row
+    if row:
+        return row
+    blob = compact(line.decode("utf-8"))
+    return unknown(blob.encode(), blob, malformed=False)
 
 
 def known(event: Any) -> Row | None:
@@ -104,8 +106,8 @@ def known(event: Any) -> Row | None:
     return Row("organization_payment", {**columns, **payment})
 
 
-def unknown(blob: str, *, malformed: bool) -> Row:
-    digest = hashlib.md5(blob.encode(), usedforsecurity=False).hexdigest()
+def unknown(identity: bytes, blob: str, *, malformed: bool) -> Row:
+    digest = hashlib.md5(identity, usedforsecurity=False).hexdigest()
     return Row("unknown_event", {"id": digest, "event_blob": blob, "malformed": malformed})
 
 
@@ -183,14 +185,17 @@ def parse(line: bytes) -> Any:
     return json.loads(line.decode("utf-8"), parse_int=Number, parse_float=Number, parse_constant=reject)
 
 
-def compact(value: Any) -> str:
-    """Return a JSON value without white space, each number as it was written."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{compact(key)}:{compact(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(compact(item) for item in value) + "]"
-    if isinstance(value, Number):
-        return value.text
-    text = json.dumps(value, ensure_ascii=False)
-    # Half a surrogate pair can't be written in UTF-8, so it stays an escape.
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half.group()):04x}", text)
+def compact(line: str) -> str:
+    """Return JSON without the white space between its tokens, and nothing else changed."""
+    kept = []
+    in_string = escaped = False
+    for character in line:
+        if in_string:
+            in_string = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character in " \t\r\n":
+            continue
+        else:
+            in_string = character == '"'
+        kept.append(character)
+    return "".join(kept)

@@ -5,11 +5,11 @@
   hatchling,
 
   alembic,
+  backports-zstd,
   boto3,
   msgspec,
   mysqlclient,
   rich,
-  simplejson,
   sqlalchemy,
 }:
 
@@ -35,11 +35,11 @@ buildPythonPackage {
 
   dependencies = [
     alembic
+    backports-zstd
     boto3
     msgspec
     mysqlclient
     rich
-    simplejson
     sqlalchemy
   ];
 

@@ -209,11 +209,11 @@ def test_an_interrupted_load_says_so_and_leaves_nothing(
 ) -> None:
     line = b'{"event_id": "%d", "timestamp": "2016-02-22 10:00:00", "user_id": 7, "event": "web_login"}'
 
-    def interrupted(_stream: object) -> Iterator[bytes]:
-        yield from (line % number for number in range(10))
+    def interrupted(_text: object, _name: str) -> Iterator[list[bytes]]:
+        yield [line % number for number in range(10)]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("etl.storage.lines", interrupted)
+    monkeypatch.setattr("etl.lines.batches", interrupted)
     monkeypatch.setattr("etl.load_events.ROWS_PER_BATCH", 3)
     put(date(2016, 2, 22), "0.json", line)
     said = failure_of(capsys, "load-events", "--run-date", "2016-02-22", code=130)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl import storage, tables, warehouse
+from etl import downloads, formats, lines, storage, tables, warehouse
 from etl.config import S3Location
 from etl.errors import EtlError
 from etl.events import (
@@ -77,14 +77,15 @@ def load_events(
     s3 = storage.client()
     with warehouse.transaction(url, exclusive="load-events") as connection:
         load = _Load(connection, nul_fits=warehouse.holds_nul(url))
-        with storage.errors_named(source):
-            listed = storage.list_objects(s3, source, run_date)
-            for objects, (_listed, stream) in enumerate(storage.open_objects(s3, source.bucket, listed), 1):
-                for line in storage.lines(stream):
+        listing = storage.list_objects(s3, source, run_date)
+        for listed, stream in downloads.open_objects(s3, source, run_date, listing):
+            name = storage.object_name(source, run_date, listed.key)
+            for batch in lines.batches(formats.text_of(stream, listed.size, name), name):
+                for line in batch:
                     load.add(line)
-                load.objects, load.bytes = objects, load.bytes + stream.tell()
-                if on_progress:
-                    on_progress(objects, load.lines)
+            load.objects, load.bytes = load.objects + 1, load.bytes + listed.size
+            if on_progress:
+                on_progress(load.objects, load.lines)
         if not load.objects and not allow_empty:
             raise EtlError(
                 f"there are no objects for {run_date} under s3://{source.bucket}/{source.day_prefix(run_date)}"

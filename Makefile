@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock wheels audit lint format render test test-needs machine
+.PHONY: setup lock wheels audit lint format render evaluate test test-needs machine
 
 setup: $(VENV)/.installed
 
@@ -46,6 +46,11 @@ format: setup
 # Needs nix-instantiate, and NIXPKGS_LIB: a copy of nixpkgs' lib.
 render: setup
 	$(BIN)/python -m tests.module.render
+
+# Evaluates the whole flake, and compares what is kept with real systems. Needs Nix 2.18 or newer, NIXPKGS: a
+# tree of nixpkgs, and AGENIX: one of agenix.
+evaluate: setup
+	$(BIN)/pytest tests/module/test_nixpkgs.py
 
 # Programs that the tests use, and Debian's packages of them.
 TEST_PROGRAMS := age=age nix-instantiate=nix-bin ssh-keygen=openssh-client

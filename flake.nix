@@ -69,7 +69,7 @@
           };
       });
 
-      checks = forEachSystem (pkgs: import ./tests/module/checks.nix { inherit pkgs self; });
+      checks = forEachSystem (pkgs: import ./tests/module/checks.nix { inherit agenix pkgs self; });
 
       devShells = forEachSystem (pkgs: {
         default = import ./modules/packages/shell.nix { inherit agenix pkgs; };

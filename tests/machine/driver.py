@@ -93,6 +93,8 @@ class Driver:
             "join_all": self.join_all,
             "log": self,
             "machines": self.machines,
+            "machines_nspawn": [],
+            "machines_qemu": self.machines,
             "retry": retry,
             "start_all": self.start_all,
             "subtest": self.subtest,

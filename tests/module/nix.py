@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -38,22 +39,32 @@ class Evaluation:
 
 
 def library() -> Path | None:
-    """Return nixpkgs' library, by ``NIXPKGS_LIB``: the folder of its default.nix, or the one above it."""
-    named = os.environ.get("NIXPKGS_LIB")
+    """Return nixpkgs' library, by ``NIXPKGS_LIB``: the folder of its default.nix, or the one above it.
+
+    A whole tree of ``NIXPKGS`` will do too.
+    """
+    named = os.environ.get("NIXPKGS_LIB") or os.environ.get("NIXPKGS")
     if not named:
         return None
     folders = (Path(named), Path(named) / "lib")
     return next((folder.resolve() for folder in folders if (folder / "default.nix").is_file()), None)
 
 
+def nix_version() -> tuple[int, ...]:
+    """Return the version of Nix here."""
+    said = subprocess.run([NIX[0], "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(map(int, re.findall(r"\d+", said)))
+
+
 def missing() -> str | None:
     """Return what the evaluation lacks here, if anything."""
     if not shutil.which("nix-instantiate"):
         return "there is no nix-instantiate (Debian: the package nix-bin)"
-    if not os.environ.get("NIXPKGS_LIB"):
+    if not (os.environ.get("NIXPKGS_LIB") or os.environ.get("NIXPKGS")):
         return "NIXPKGS_LIB does not name a copy of nixpkgs' lib"
     if not library():
-        return f"NIXPKGS_LIB names {os.environ['NIXPKGS_LIB']}, where there is no lib/default.nix"
+        named = "NIXPKGS_LIB" if os.environ.get("NIXPKGS_LIB") else "NIXPKGS"
+        return f"{named} names {os.environ[named]}, where there is no lib/default.nix"
     return None
 
 

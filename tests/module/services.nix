@@ -159,9 +159,10 @@ in
     ];
 
     users = lib.mkMerge (
-      lib.mapAttrsToList (_: server: {
+      lib.mapAttrsToList (name: server: {
         groups.${server.group} = { };
         users.${server.user} = {
+          description = "System user for the redis-server instance ${name}";
           isSystemUser = true;
           group = server.group;
         };

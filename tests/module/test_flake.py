@@ -137,9 +137,12 @@ def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
     (machines / "support/prelude.py").write_text("import json\n")
     (machines / "boot.nix").write_text("self: { machine = { imports = [ self.module ]; }; }")
     (machines / "boot.py").write_text("machine.start()")
+    (machines / "upgrade.nix").write_text("_: { machine.specialisation = { }; }")
+    (machines / "upgrade.py").write_text("machine.start()")
     found = evaluate(
         f"""let
           checks = import {PROJECT}/tests/module/checks.nix {{
+            agenix = "/agenix";
             self = {{
               outPath = {tmp_path};
               module = "a module";
@@ -168,6 +171,12 @@ def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
         "nixos-boot-container": {
             "name": "boot-container",
             "containers": machine,
+            "testScript": script,
+        },
+        # A container can't be switched to another configuration.
+        "nixos-upgrade-vm": {
+            "name": "upgrade-vm",
+            "nodes": {"machine": {"specialisation": {}}},
             "testScript": script,
         },
     }

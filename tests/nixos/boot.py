@@ -103,13 +103,13 @@ def check_second_boot():
 made = secrets()
 
 # The NixOS test driver starts a container only once.
-if hasattr(machine, "crash"):
+for virtual in machines_qemu:
     with subtest("A second boot keeps the data"):
-        machine.shutdown()
-        machine.start()
+        virtual.shutdown()
+        virtual.start()
         check_second_boot()
 
     with subtest("And so does one after a power failure"):
-        machine.crash()
-        machine.start()
+        virtual.crash()
+        virtual.start()
         check_second_boot()

@@ -1,5 +1,7 @@
 """The event loading job, from S3 into each kind of warehouse."""
 
+import codecs
+import gzip
 import json
 import subprocess
 import sys
@@ -17,6 +19,11 @@ from etl.errors import EtlError
 from etl.load_events import LoadReport, load_events
 
 from tests.conftest import Put, Rows
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DAY = date(2016, 2, 22)
 NEXT_DAY = date(2016, 2, 23)
@@ -238,6 +245,54 @@ def test_blank_lines_are_skipped(load: Any) -> None:
     report = load(b"\n\r\n  \n\t\r\n" + user_event("a") + b"\n\n", b"\n")
     assert (report.lines, report.rows["user_event"], report.rows["unknown_event"]) == (1, 1, 0)
     assert report.objects == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "malformed"),
+    [
+        (b'[{"a": 1}, {"a": 2}]', 0),
+        (b'[\n{"a": 1},\n{"a": 2}\n]\n', 3),
+        (b' [ {"a": 1},\r\n\r\n{"a": 2} ]\r\n', 2),
+        (b'[\n  {\n    "a": 1\n  }\n]', 5),
+        (b"[{]", 1),
+    ],
+)
+def test_an_object_that_is_one_json_array_is_told_by_its_key(
+    load: Any, source: S3Location, array: bytes, malformed: int
+) -> None:
+    report = load(user_event("a"), array, array)
+    assert (report.malformed, report.json_arrays) == (2 * malformed, 2)
+    assert report.first_json_array == f"{source.day_prefix(DAY)}0001.json"
+
+
+@pytest.mark.parametrize(
+    "text", [b"[]\n[]", b"[1, 2]", b"[1]\n{}\n[2]", b'[{"a": 1}]\n[{"a": 1}]', b"[cut\n{}", b"junk\n]", b"{}"]
+)
+def test_lines_that_are_arrays_are_no_whole_array(load: Any, text: bytes) -> None:
+    assert load(text).json_arrays == 0
+
+
+def test_objects_are_read_compressed_or_not_and_named_when_they_cannot_be(
+    load: Any, put: Put, source: S3Location, rows: Rows
+) -> None:
+    put(DAY, "a.parquet", gzip.compress(user_event("gzip")) + gzip.compress(b"\n" + user_event("member")))
+    put(DAY, "b.json", zstd.compress(codecs.BOM_UTF8 + user_event("zstd") + b"\n"))
+    put(DAY, "c.json.gz", codecs.BOM_UTF8 + user_event("plain"))
+    assert load().malformed == 0
+    assert [row[0] for row in rows(tables.user_event)] == ["gzip", "member", "plain", "zstd"]
+    put(DAY, "d.json", b"PAR1\x15\x04" + user_event("x"))
+    key = f"{source.day_prefix(DAY)}d.json"
+    with pytest.raises(EtlError, match=f"{key} of 2016-02-22 is Parquet"):
+        load()
+
+
+def test_a_line_that_is_too_long_fails_the_day_by_name(
+    load: Any, source: S3Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.lines.LONGEST_LINE_BYTES", 1000)
+    key = f"{source.day_prefix(DAY)}0000.json"
+    with pytest.raises(EtlError, match=f"line 3 of s3://{source.bucket}/{key} of 2016-02-22 has 1,001 bytes"):
+        load(b"{}\n\n" + b"x" * 1001)
 
 
 def test_long_events_are_kept_whole(load: Any, rows: Rows) -> None:

@@ -8,6 +8,7 @@ import lzma
 import sqlite3
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -27,7 +28,11 @@ SKIPPABLE = b"\x50\x2a\x4d\x18\x05\x00\x00\x00junk!"
 
 
 def read(content: bytes) -> bytes:
-    return formats.text_of(io.BytesIO(content), len(content), NAME).read()
+    # What a download is.
+    with tempfile.SpooledTemporaryFile(2**16) as stream:
+        stream.write(content)
+        stream.seek(0)
+        return formats.text_of(stream, len(content), NAME).read()
 
 
 def gzipped(text: bytes, **header: object) -> bytes:

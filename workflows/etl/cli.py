@@ -157,6 +157,9 @@ def _load_events(arguments: argparse.Namespace) -> None:
         print(f"  {name:<22}{rows:>12,} rows")
     print(f"  {'duplicates':<22}{report.duplicates:>12,}")
     print(f"  {'malformed':<22}{report.malformed:>12,} kept as unknown_event")
+    if report.json_arrays:
+        arrays = f"objects, such as {report.first_json_array}: write one event a line"
+        print(f"  {'JSON arrays':<22}{report.json_arrays:>12,} {arrays}")
 
 
 def _organization_stats(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ exact rules, which take each field as it is written and decide every other case.
 
 from decimal import Decimal
 from hashlib import md5
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -72,30 +72,31 @@ def classify(line: bytes, *, nul_fits: bool = True) -> Event:
         nul_fits: whether the warehouse can hold U+0000 in a text. Where it can't (PostgreSQL), an event
             with one in its id or name is kept as an unknown event, and raw text has it escaped.
     """
-    known = None if json_text.is_deep(line) else _classify_well_formed(line)
-    event = known or _classify_exactly(line)
+    # A short line is not deep, whatever it holds.
+    is_deep = len(line) > json_text.LEVELS_AT_ONCE and json_text.is_deep(line)
+    event = (None if is_deep else _classify_well_formed(line)) or _classify_exactly(line)
     return event if nul_fits else _without_nul(event, line)
 
 
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_LENGTH)]
 _Integer = Annotated[int, msgspec.Meta(ge=MIN_INTEGER, le=MAX_INTEGER)]
 # None is no value of these fields; it says that they are not there, while a null in the JSON is refused.
-_ABSENT: None = None
+_ABSENT: Any = None
 
 
 class _ExtraData(msgspec.Struct, gc=False):
     social_network_type: str | None = None
     payment_processor: str | None = None
-    payment_amount: Raw = _ABSENT  # type: ignore[assignment]
+    payment_amount: Raw = _ABSENT
 
 
 class _WellFormed(msgspec.Struct, gc=False):
-    event_id: _Text
-    timestamp: str
-    event: _Text
-    user_id: _Integer = _ABSENT  # type: ignore[assignment]
-    organization_id: _Integer = _ABSENT  # type: ignore[assignment]
-    extra_data: _ExtraData = _ABSENT  # type: ignore[assignment]
+    event_id: _Text = _ABSENT
+    timestamp: str = _ABSENT
+    event: _Text = _ABSENT
+    user_id: _Integer = _ABSENT
+    organization_id: _Integer = _ABSENT
+    extra_data: _ExtraData = _ABSENT
 
 
 _decode_well_formed = msgspec.json.Decoder(_WellFormed).decode
@@ -104,7 +105,8 @@ _fields_of = msgspec.structs.astuple
 _new = tuple.__new__
 
 
-def _classify_well_formed(line: bytes) -> KnownEvent | None:
+def _classify_well_formed(line: bytes) -> Event | None:
+    """Tell which event a line is whose fields are all of the types that they should be; None for others."""
     try:
         id_, timestamp, name, user_id, organization_id, extra = _fields_of(_decode_well_formed(line))
         if not line.isascii():
@@ -112,35 +114,36 @@ def _classify_well_formed(line: bytes) -> KnownEvent | None:
             line.decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    if not is_timestamp(timestamp):
-        return None
+    if id_ is None or name is None or timestamp is None or not is_timestamp(timestamp):
+        return _well_formed_unknown(line)
     if user_id is not None:
         network = None if extra is None else extra.social_network_type
         if network not in SOCIAL_NETWORKS:
             network = None
         return _new(UserEvent, (id_, timestamp, user_id, name, network))
     if organization_id is None:
-        return None
+        return _well_formed_unknown(line)
     if extra is not None and extra.payment_processor in PAYMENT_PROCESSORS:
         amount = _amount(extra.payment_amount)
         if amount is not None:
-            return OrganizationPayment(id_, timestamp, organization_id, name, amount, extra.payment_processor)
-    return OrganizationEvent(id_, timestamp, organization_id, name)
+            processor = extra.payment_processor
+            return _new(OrganizationPayment, (id_, timestamp, organization_id, name, amount, processor))
+    return _new(OrganizationEvent, (id_, timestamp, organization_id, name))
 
 
 class _Fields(msgspec.Struct, gc=False):
-    event_id: Raw = _ABSENT  # type: ignore[assignment]
-    timestamp: Raw = _ABSENT  # type: ignore[assignment]
-    event: Raw = _ABSENT  # type: ignore[assignment]
-    user_id: Raw = _ABSENT  # type: ignore[assignment]
-    organization_id: Raw = _ABSENT  # type: ignore[assignment]
-    extra_data: Raw = _ABSENT  # type: ignore[assignment]
+    event_id: Raw = _ABSENT
+    timestamp: Raw = _ABSENT
+    event: Raw = _ABSENT
+    user_id: Raw = _ABSENT
+    organization_id: Raw = _ABSENT
+    extra_data: Raw = _ABSENT
 
 
 class _FieldsOfExtraData(msgspec.Struct, gc=False):
-    social_network_type: Raw = _ABSENT  # type: ignore[assignment]
-    payment_processor: Raw = _ABSENT  # type: ignore[assignment]
-    payment_amount: Raw = _ABSENT  # type: ignore[assignment]
+    social_network_type: Raw = _ABSENT
+    payment_processor: Raw = _ABSENT
+    payment_amount: Raw = _ABSENT
 
 
 _check_json = msgspec.json.Decoder(Raw).decode
@@ -182,7 +185,7 @@ def _well_formed_unknown(line: bytes) -> UnknownEvent:
 
 
 def _unknown(blob: str, identity: bytes, *, malformed: bool) -> UnknownEvent:
-    return UnknownEvent(md5(identity, usedforsecurity=False).hexdigest(), blob, malformed)
+    return _new(UnknownEvent, (md5(identity, usedforsecurity=False).hexdigest(), blob, malformed))
 
 
 def _known(fields: _Fields) -> KnownEvent | None:
@@ -223,9 +226,10 @@ def _text(value: Raw | None) -> str | None:
 
 
 def _number(value: Raw | None) -> str | None:
-    if value is None or _first_byte(value) not in b"-0123456789":
+    if value is None:
         return None
-    return bytes(value).decode()
+    text = bytes(value)
+    return text.decode() if text[0] in b"-0123456789" else None
 
 
 def _integer(value: Raw | None) -> int | None:

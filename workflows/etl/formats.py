@@ -108,7 +108,8 @@ def text_of(stream: IO[bytes], stored_bytes: int, name: str) -> IO[bytes]:
     format_ = format_of(head) or _by_its_end(stream, head)
     text: IO[bytes] = stream
     if format_ in ("gzip", "zstd"):
-        decompressed = gzip.GzipFile(fileobj=stream) if format_ == "gzip" else zstd.ZstdFile(stream)
+        is_gzip = format_ == "gzip"
+        decompressed = gzip.GzipFile(fileobj=stream, mode="rb") if is_gzip else zstd.ZstdFile(stream)
         text = io.BufferedReader(_Expanded(decompressed, stored_bytes, name, format_), BUFFER_BYTES)
         head = text.peek(HEAD_BYTES)
         inner = format_of(head)

@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 MAX_NESTING = 10_000
 # What the parser may take at once: it shares the interpreter's limit of 1,000 with whoever calls it.
 LEVELS_AT_ONCE = 200
@@ -10,7 +12,7 @@ LEVELS_AT_ONCE = 200
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _BRACKET_OR_STRING = re.compile(rb"[][{}]|" + _STRING, re.DOTALL)
 _TOKENS_THEN_SPACE = re.compile(rb'((?:[^" \t\r\n]++|' + _STRING + rb")++)|[ \t\r\n]++", re.DOTALL)
-_SPACE = re.compile(rb"[ \t\r\n]")
+_ARRAY_BEGINS = re.compile(rb"[ \t\r]*\[[ \t\r]*(?:\{|$)")
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE_HALF = re.compile(rb"(" + _HIGH + _LOW + rb"|\\[^u])|" + _HIGH + rb"|" + _LOW, re.DOTALL)
@@ -22,8 +24,12 @@ def compact(line: bytes) -> str:
     Args:
         line: JSON in UTF-8.
     """
-    if not _SPACE.search(line):
-        return line.decode()
+    if not is_deep(line):
+        try:
+            return msgspec.json.format(line, indent=-1).decode()
+        except msgspec.DecodeError:
+            # Half a surrogate pair, which the parser refuses.
+            pass
     # Not joined from a list: a long line has millions of tokens.
     tokens = bytearray()
     for match in _TOKENS_THEN_SPACE.finditer(line):
@@ -85,3 +91,22 @@ def pieces(line: bytes) -> list[bytes] | None:
         return None
     ((piece, copied),) = open_pieces
     return [*cut, bytes(piece + line[copied:])]
+
+
+def is_array_of(first: bytes, last: bytes) -> bool:
+    """Tell whether a text is one JSON array of objects, and not JSON lines.
+
+    Args:
+        first: its first line that is not blank.
+        last: its last one; the same where there is but one.
+    """
+    if not _ARRAY_BEGINS.match(first) or not last.rstrip(b" \t\r").endswith(b"]"):
+        return False
+    if first is last:
+        return True
+    try:
+        msgspec.json.decode(first, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        # It goes on.
+        return True
+    return False

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl import downloads, formats, lines, storage, tables, warehouse
+from etl import downloads, formats, json_text, lines, storage, tables, warehouse
 from etl.config import S3Location
 from etl.errors import EtlError
 from etl.events import (
@@ -37,6 +37,7 @@ class LoadReport:
     """What one load read and wrote.
 
     Every line that is not blank is either a row or a duplicate; malformed lines are counted among them.
+    Objects that are one JSON array each, and not one event a line, are told by the key of the first.
     """
 
     run_date: date
@@ -44,6 +45,8 @@ class LoadReport:
     rows: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
     malformed: int = 0
+    json_arrays: int = 0
+    first_json_array: str | None = None
     objects: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -77,12 +80,17 @@ def load_events(
     s3 = storage.client()
     with warehouse.transaction(url, exclusive="load-events") as connection:
         load = _Load(connection, nul_fits=warehouse.holds_nul(url))
+        arrays: list[str] = []
         listing = storage.list_objects(s3, source, run_date)
         for listed, stream in downloads.open_objects(s3, source, run_date, listing):
             name = storage.object_name(source, run_date, listed.key)
+            first = last = b""
             for batch in lines.batches(formats.text_of(stream, listed.size, name), name):
+                first, last = first or batch[0], batch[-1]
                 for line in batch:
                     load.add(line)
+            if json_text.is_array_of(first, last):
+                arrays.append(listed.key)
             load.objects, load.bytes = load.objects + 1, load.bytes + listed.size
             if on_progress:
                 on_progress(load.objects, load.lines)
@@ -97,6 +105,8 @@ def load_events(
         rows={table.name: len(load.seen[kind]) for kind, table in TABLE_OF.items()},
         duplicates=load.duplicates,
         malformed=load.malformed,
+        json_arrays=len(arrays),
+        first_json_array=arrays[0] if arrays else None,
         objects=load.objects,
         bytes=load.bytes,
         seconds=round(monotonic() - started, 3),

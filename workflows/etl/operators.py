@@ -115,6 +115,12 @@ def _load_events(dag_run: DagRun, params: Mapping[str, Any]) -> dict[str, Any]:
         report.duplicates,
         report.malformed,
     )
+    if report.json_arrays:
+        logger.warning(
+            "%s objects are one JSON array each, not one event a line, such as %s",
+            report.json_arrays,
+            report.first_json_array,
+        )
     return report.as_dict()
 
 

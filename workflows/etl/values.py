@@ -7,6 +7,8 @@ from functools import lru_cache
 MIN_INTEGER, MAX_INTEGER = -(2**31), 2**31 - 1
 MAX_AMOUNT = Decimal("999999999.99")
 CENT = Decimal("0.01")
+# To be rounded, an amount must have few digits.
+_SURELY_TOO_LARGE = MAX_AMOUNT + 1
 
 _MINUTES = frozenset(f" {hour:02}:{minute:02}:" for hour in range(24) for minute in range(60))
 _SECONDS = frozenset(f"{second:02}" for second in range(60))
@@ -19,6 +21,8 @@ def to_decimal(number: str) -> Decimal:
         number: the number as written in the JSON. An exponent beyond nine digits counts as one of
             a thousand million, which is as far outside of every column.
     """
+    if len(number) <= 9:  # noqa: PLR2004
+        return Decimal(number)
     mantissa, _, exponent = number.lower().partition("e")
     digits = exponent.lstrip("+-").lstrip("0")
     if len(digits) <= 9:  # noqa: PLR2004
@@ -49,7 +53,7 @@ def to_cents(number: str) -> Decimal | None:
         The amount with two decimals, or None where it has more than nine digits before them.
     """
     amount = to_decimal(number)
-    if amount.copy_abs() > MAX_AMOUNT + 1:
+    if amount.copy_abs() > _SURELY_TOO_LARGE:
         return None
     cents = amount.quantize(CENT, ROUND_HALF_UP)
     if cents.copy_abs() > MAX_AMOUNT:
@@ -59,13 +63,16 @@ def to_cents(number: str) -> Decimal | None:
 
 def is_timestamp(text: str) -> bool:
     """Tell whether a text is exactly ``YYYY-MM-DD HH:MM:SS`` and that day exists."""
-    return text[17:] in _SECONDS and text[10:17] in _MINUTES and _is_calendar_date(text[:10])
+    return text[17:] in _SECONDS and _is_minute(text[:17])
 
 
-@lru_cache(maxsize=1024)
-def _is_calendar_date(text: str) -> bool:
+# As many as ten days have.
+@lru_cache(maxsize=16_384)
+def _is_minute(text: str) -> bool:
+    if text[10:] not in _MINUTES:
+        return False
     try:
         # It reads other notations too, and writes only this one.
-        return date.fromisoformat(text).isoformat() == text
+        return date.fromisoformat(text[:10]).isoformat() == text[:10]
     except ValueError:
         return False

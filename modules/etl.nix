@@ -163,6 +163,17 @@ in
             ps.aiobotocore
           ];
 
+          # Whoever hears of failed tasks hears of failing hosts.
+          alarm.emails = mkDefault cfg.alertEmails;
+
+          # A queued task that Redis has lost is queued again within a minute, for as long as
+          # there is no worker to take it. Only few are ever queued: the DAG has at most 4.
+          settings.scheduler = {
+            num_stuck_in_queued_retries = mkDefault 10000;
+            task_queued_timeout = mkDefault 45;
+            task_queued_timeout_check_interval = mkDefault 10;
+          };
+
           # The DAG is there because the configuration says so.
           settings.core.dags_are_paused_at_creation = mkDefault false;
 
@@ -233,7 +244,7 @@ in
             role = "etl-migrate";
             user = "etl";
             after = lib.optional cfg.warehouse.createLocally "mysql.service";
-            requires = lib.optional cfg.warehouse.createLocally "mysql.service";
+            wants = lib.optional cfg.warehouse.createLocally "mysql.service";
             wantedBy = [ "airflow.target" ];
             environment = localWarehouse "etl";
             serviceConfig =
@@ -255,6 +266,8 @@ in
       })
 
       (mkIf cfg.warehouse.createLocally {
+        systemd.services.mysql = helpers.serverKeptUp;
+
         services.mysql = {
           enable = true;
           package = mkIf (!airflow.database.createLocally) (mkDefault pkgs.mysql84);

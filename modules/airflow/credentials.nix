@@ -189,6 +189,7 @@ in
     systemd.services.airflow-secrets = lib.mkIf (helpers.secretsUnit != [ ]) {
       description = "Airflow: secrets that this host makes for itself";
       partOf = [ "airflow.target" ];
+      startLimitIntervalSec = 0;
       serviceConfig = helpers.overridable (
         helpers.hardening
         // helpers.oneshotConfig

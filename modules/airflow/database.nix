@@ -97,6 +97,8 @@ in
       })
 
       (lib.mkIf db.createLocally {
+        systemd.services.mysql = helpers.serverKeptUp;
+
         services.mysql = {
           enable = true;
           package = mkDefault pkgs.mysql84;

@@ -11,6 +11,7 @@
     ./units.nix
     ./workers.nix
     ./admin.nix
+    ./alarm.nix
     ./cli.nix
     ./nginx.nix
     ./maintenance.nix

@@ -58,8 +58,9 @@ rec {
   # back to), for `prepare` to say which option named it.
   missing = "no such file";
 
-  # Runs before a unit's program. It knows no more than the unit's own secrets, so that
-  # another one restarts no more than it must.
+  # Runs before a unit's program, whose command it is given. It knows no more than the
+  # unit's own secrets, so that another one restarts no more than it must. It becomes the
+  # program: systemd takes only a main process's 78 for a reason not to try again.
   prepare =
     names: connections:
     pkgs.writeShellScript "airflow-prepare" (
@@ -100,8 +101,16 @@ rec {
           :
           ${lib.concatStringsSep "\n  " cfg.connectionLines}
         } > "$1"
+        shift
+      ''
+      + ''
+
+        exec "$@"
       ''
     );
+
+  # Tells systemd that the secrets are there, and becomes the daemon.
+  ready = "${lib.getExe' pkgs.systemd "systemd-notify"} --ready --exec -- \\;";
 
   # Which settings a credential fills, for as many as the unit has.
   credentialEnvironment =
@@ -173,6 +182,11 @@ rec {
     let
       names = secretsFor role;
       serves = connections && cfg.hasSecretsBackend;
+      prepared = lib.concatStringsSep " " (
+        [ (toString (prepare names serves)) ]
+        ++ lib.optional serves "%t/${name}/connections.env"
+        ++ lib.optional (serviceConfig.Type == "notify") ready
+      );
     in
     removeAttrs unit [
       "role"
@@ -180,6 +194,7 @@ rec {
       "connections"
     ]
     // {
+      startLimitIntervalSec = 0;
       partOf = [ "airflow.target" ];
       after = [ "network.target" ] ++ remoteUnit ++ secretsUnit ++ after;
       wants = remoteUnit ++ secretsUnit ++ wants;
@@ -202,11 +217,11 @@ rec {
           LogsDirectoryMode = "0750";
           WorkingDirectory = "/var/lib/${user}";
           SyslogIdentifier = name;
-          ExecStartPre = lib.optional (names != [ ]) (
-            toString (prepare names serves) + lib.optionalString serves " %t/${name}/connections.env"
-          );
         }
         // serviceConfig
+        // {
+          ExecStart = "${prepared} ${serviceConfig.ExecStart}";
+        }
       );
     };
 
@@ -220,16 +235,35 @@ rec {
     exit 0
   '';
 
-  # Restarted when it dies, and left failed for everyone to see when it keeps dying.
-  daemon = {
-    wantedBy = [ "airflow.target" ];
-    startLimitIntervalSec = 600;
-    startLimitBurst = 5;
-  };
-  daemonConfig = {
-    Type = "exec";
-    Restart = "always";
+  # Tried until it works, less and less often: what it waits for may be away for hours.
+  # What time doesn't mend is left failed: a bad secret or a newer schema (78), or a wrong
+  # setting of the pipeline (2).
+  retried = {
     RestartSec = "5s";
+    RestartSteps = 5;
+    RestartMaxDelaySec = "30s";
+    RestartPreventExitStatus = "2 78";
+  };
+
+  # MySQL and Redis of this host. Their own modules leave them down after some of the ways
+  # in which they can end: MySQL when its disk was full, Redis after a crash.
+  serverKeptUp = {
+    startLimitIntervalSec = 0;
+    serviceConfig =
+      lib.mapAttrs (_: lib.mkOverride 75) {
+        Restart = "on-failure";
+        RestartSec = "2s";
+      }
+      // {
+        RestartSteps = 5;
+        RestartMaxDelaySec = "30s";
+      };
+  };
+
+  daemon.wantedBy = [ "airflow.target" ];
+  daemonConfig = retried // {
+    Type = "notify";
+    Restart = "always";
     ExecStop = toString askToStop;
     # As the first process of a namespace it would miss the SIGTERM of a stop that comes
     # before it listens for one, and a worker would hang until its drainTimeout.
@@ -243,10 +277,14 @@ rec {
   };
   offlineIfLocal = lib.optionalAttrs cfg.database.createLocally offline;
 
-  oneshotConfig = {
+  oneshotConfig = retried // {
     Type = "oneshot";
     RemainAfterExit = true;
     TimeoutStartSec = "30min";
+    Restart = "on-failure";
+    RestartMaxDelaySec = "15s";
+    # What requires it waits for the next try instead of failing with this one.
+    RestartMode = "direct";
   };
 
   secretsUnit = lib.optional (hasServer && cfg.generatedSecrets != { }) "airflow-secrets.service";
@@ -286,7 +324,8 @@ rec {
       }
 
       CREDENTIALS_DIRECTORY=$(mktemp -d /run/${name}-command.XXXXXXXXXX)
-      trap 'rm -rf -- "$CREDENTIALS_DIRECTORY"' EXIT
+      # Not to be ended itself by what ends the command.
+      trap 'trap "" TERM; rm -rf -- "$CREDENTIALS_DIRECTORY"' EXIT
       ${
         lib.concatMapStrings (secret: ''
           install -m 0400 -o ${user} -g ${user} -- ${

@@ -104,11 +104,7 @@ in
           requirePassFile = mkDefault redis.passwordFile;
         };
 
-        # Its own module has it stay down after a crash.
-        systemd.services.redis-airflow.serviceConfig = {
-          Restart = mkDefault "on-failure";
-          RestartSec = mkDefault "2s";
-        };
+        systemd.services.redis-airflow = helpers.serverKeptUp;
 
         users.users = lib.mkIf helpers.usesSocket {
           airflow = lib.mkIf helpers.hasServer { extraGroups = [ "redis-airflow" ]; };

@@ -71,6 +71,8 @@ in
       settings = {
         core = {
           auth_manager = mkDefault "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager";
+          # How soon a task that was lost with its worker is run again; 300 s by default.
+          default_task_retry_delay = mkDefault 15;
           dags_folder = mkDefault (if deployed then "/etc/airflow/dags" else toString cfg.dagsFolder);
           execution_api_server_url = mkDefault cfg.executionApiUrl;
           executor = mkDefault "CeleryExecutor";
@@ -85,14 +87,38 @@ in
           host = mkDefault cfg.webserver.host;
           port = mkDefault cfg.webserver.port;
         };
-        # The default second between tasks is most of the run time of a short DAG.
-        scheduler.scheduler_idle_sleep_time = mkDefault 0.1;
-        # A finished task holds its slot until the next heartbeat.
-        workers.min_heartbeat_interval = mkDefault 1;
-        # In the journal, beside the files that the page shows.
-        celery.task_logs_to_stdout = mkDefault true;
+        scheduler = {
+          # The default second between tasks is most of the run time of a short DAG.
+          scheduler_idle_sleep_time = mkDefault 0.1;
+          # A running task reports every second. By default one that lost its worker is missed
+          # after 300 s.
+          task_instance_heartbeat_timeout = mkDefault 30;
+          task_instance_heartbeat_timeout_detection_interval = mkDefault 5;
+          # After a power failure the old scheduler counts as alive for 30 s; by default the
+          # next look for what it left is 300 s after the first.
+          orphaned_tasks_check_interval = mkDefault 10;
+        };
+        workers = {
+          # A finished task holds its slot until the next heartbeat.
+          min_heartbeat_interval = mkDefault 1;
+          # A task that can't report tries for 12 minutes, 1 to 15 s apart, before that costs it
+          # a try; by default for 30 s.
+          execution_api_retries = mkDefault 90;
+          execution_api_retry_wait_max = mkDefault 15;
+        };
+        celery = {
+          # A restart of Redis while a task is handed to it: by default (1 s) the task is taken
+          # for sent, and missed after 10 minutes.
+          operation_timeout = mkDefault 20;
+          # Without Redis a task waits to be sent; by default it fails at the third try, in seconds.
+          task_publish_max_retries = mkDefault 100000;
+          # In the journal, beside the files that the page shows.
+          task_logs_to_stdout = mkDefault true;
+        };
         # Above the longest task plus the drain, or Redis hands a task out twice.
         celery_broker_transport_options.visibility_timeout = mkDefault 86400;
+        # A process of 50 MB beside every worker, for DAGs that come from git.
+        dag_processor.stale_bundle_cleanup_interval = mkDefault 0;
         logging = {
           base_log_folder = mkDefault "/var/log/airflow";
           colored_console_log = mkDefault false;

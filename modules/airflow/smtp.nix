@@ -88,6 +88,7 @@ in
         option = "services.airflow.smtp.passwordFile";
         path = cfg.smtp.passwordFile;
         roles = [
+          "alarm"
           "webserver"
           "scheduler"
           "dag-processor"

@@ -11,6 +11,8 @@ let
   helpers = import ./lib.nix { inherit config lib pkgs; };
   inherit (helpers) airflow daemon daemonConfig;
 
+  migrate = pkgs.writeText "migrate.py" (builtins.readFile ./migrate.py);
+
   # Stopping or restarting the migration stops or restarts these, in order: so on an
   # upgrade they all stop, the database is migrated, and they start.
   afterMigration = {
@@ -55,13 +57,14 @@ in
           description = "Airflow: create or upgrade the database's tables";
           role = "migrate";
           after = helpers.databaseUnit;
-          requires = helpers.databaseUnit;
+          # Not required: what stops and starts MySQL is no reason to stop Airflow.
+          wants = helpers.databaseUnit;
           wantedBy = [ "airflow.target" ];
           serviceConfig =
             helpers.oneshotConfig
             // helpers.offlineIfLocal
             // {
-              ExecStart = "${airflow} db migrate";
+              ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${migrate}";
             };
         };
       })
@@ -109,7 +112,8 @@ in
         systemd.services.airflow-triggerer = mkDaemon "triggerer" {
           description = "Airflow: triggerer of deferred tasks";
           serviceConfig = daemonConfig // {
-            ExecStart = "${airflow} triggerer";
+            # The web server of the same host reads what it logs from the same files.
+            ExecStart = "${airflow} triggerer" + lib.optionalString cfg.webserver.enable " --skip-serve-logs";
             # What it ends with when it has been asked a second time.
             SuccessExitStatus = 70;
           };

@@ -37,6 +37,13 @@ def test_migrations_can_be_undone_and_done_again(warehouse: sa.URL) -> None:
     assert warehouses.migrate(warehouse) == ["0001"]
 
 
+def test_tables_of_a_newer_version_are_left_alone(warehouse: sa.URL) -> None:
+    with warehouses._connection(warehouse) as connection:  # noqa: SLF001
+        connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '9999'")
+    with pytest.raises(ConfigError, match=r"migrated by a newer version \(9999\)"):
+        warehouses.migrate(warehouse)
+
+
 def test_an_upsert_replaces_all_but_when_it_was_created(warehouse: sa.URL) -> None:
     with warehouses.transaction(warehouse, exclusive="test") as connection:
         for name, when in (("Old", "2016-01-01 00:00:00"), ("New", "2016-02-02 00:00:00")):

@@ -11,7 +11,34 @@ from typing import Any
 
 from tests.machine.files import write
 
-MYSQL_UNIT = """\
+# What NixOS denies MySQL and Redis both.
+SANDBOX = """\
+CapabilityBoundingSet=
+LockPersonality=true
+MemoryDenyWriteExecute=true
+NoNewPrivileges=true
+PrivateDevices=true
+PrivateMounts=true
+PrivateTmp=true
+ProtectControlGroups=true
+ProtectHome=true
+ProtectHostname=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+ProtectSystem=strict
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+"""
+# And Redis alone.
+REDIS_SANDBOX = """\
+PrivateUsers=true
+ProtectClock=true
+ProtectKernelLogs=true
+RestrictNamespaces=true
+"""
+MYSQL_UNIT = f"""\
 [Unit]
 Description=MySQL
 After=network.target
@@ -21,11 +48,14 @@ Type=notify
 User=mysql
 Group=mysql
 RuntimeDirectory=mysqld
+RuntimeDirectoryMode=0755
+StateDirectory=mysql
+StateDirectoryMode=0700
 ExecStart=/usr/sbin/mysqld --defaults-file=/etc/my.cnf
 ExecStartPost=+/bin/sh -c "exec mysql --defaults-file=/etc/my.cnf < /etc/mysql-ensure.sql"
-Restart=on-abort
-TimeoutStartSec=120
-
+Restart=on-abnormal
+RestartSec=5s
+{SANDBOX}
 [Install]
 WantedBy=multi-user.target
 """
@@ -39,20 +69,22 @@ MYSQL_SETTINGS = {
     "performance-schema": False,
     "innodb-redo-log-capacity": "16M",
 }
-REDIS_UNIT = """\
+REDIS_UNIT = f"""\
 [Unit]
-Description=Redis for {name}
+Description=Redis for {{name}}
 After=network.target
 
 [Service]
 Type=notify
-User={user}
-Group={user}
-RuntimeDirectory=redis-{name}
+User={{user}}
+Group={{user}}
+RuntimeDirectory=redis-{{name}}
 RuntimeDirectoryMode=0750
-StateDirectory=redis-{name}
+StateDirectory=redis-{{name}}
+StateDirectoryMode=0700
 UMask=0077
-{prepare}ExecStart=/usr/bin/redis-server /etc/redis-{name}.conf
+LimitNOFILE=10032
+{SANDBOX}{REDIS_SANDBOX}{{prepare}}ExecStart=/usr/bin/redis-server /etc/redis-{{name}}.conf
 
 [Install]
 WantedBy=multi-user.target

@@ -91,15 +91,15 @@ config: {
     files "service" service config.systemd.services
     // files "target" target config.systemd.targets
     // files "timer" timer config.systemd.timers
-    // lib.optionalAttrs (config.systemd.services ? redis-airflow) {
-      "redis-airflow.service.d/overrides.conf" = section "Service" (
-        lines (
-          lib.filterAttrs (
-            name: _: lib.hasPrefix "Restart" name
-          ) config.systemd.services.redis-airflow.serviceConfig
+    // lib.mapAttrs' (
+      name: unit:
+      lib.nameValuePair "${name}.service.d/overrides.conf" (
+        section "Unit" (lines (limits unit))
+        + section "Service" (
+          lines (lib.filterAttrs (setting: _: lib.hasPrefix "Restart" setting) unit.serviceConfig)
         )
-      );
-    };
+      )
+    ) (lib.filterAttrs (name: _: lib.elem name [ "mysql" "redis-airflow" ]) config.systemd.services);
 
   # What the units find on the host, for another system to be set up like it.
   host = {

@@ -134,7 +134,11 @@ in
         mysql = {
           description = "MySQL Server";
           wantedBy = [ "multi-user.target" ];
-          serviceConfig.ExecStart = "${config.services.mysql.package}/bin/mysqld";
+          serviceConfig = {
+            ExecStart = "${config.services.mysql.package}/bin/mysqld";
+            Restart = "on-abnormal";
+            RestartSec = "5s";
+          };
         };
       })
       (lib.mkIf config.services.nginx.enable {

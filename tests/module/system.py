@@ -41,7 +41,7 @@ class System:
 
     def prepare(self, name: str) -> str:
         """Return the text of what runs before a unit's program."""
-        (command,) = self.service(name)["ExecStartPre"]
+        (command,) = self.service(name)["ExecStart"]
         return self.files[command.split()[0]].text
 
     def script(self, suffix: str) -> str:

@@ -1,3 +1,5 @@
+import json
+
 from tests.module.nix import PROJECT, evaluate
 from tests.module.system import System, system
 
@@ -19,6 +21,7 @@ def test_enable_alone_is_a_whole_host() -> None:
         "airflow-admin.service",
         *(f"airflow-{server}.service" for server in SERVERS),
         "airflow-worker.service",
+        "mysql.service.d/overrides.conf",
         "redis-airflow.service.d/overrides.conf",
     }
     assert single.units["airflow.target"]["Install"]["WantedBy"] == ["multi-user.target"]
@@ -43,11 +46,9 @@ def test_enable_alone_makes_a_database_reached_by_its_socket() -> None:
 
 def test_enable_alone_makes_a_redis_reached_by_its_socket() -> None:
     single = system(SINGLE)
-    assert single.settings["celery"] == {
-        "broker_url": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=0",
-        "result_backend": "redis+socket:///run/redis-airflow/redis.sock?virtual_host=1",
-        "task_logs_to_stdout": "True",
-    }
+    celery = single.settings["celery"]
+    assert celery["broker_url"] == "redis+socket:///run/redis-airflow/redis.sock?virtual_host=0"
+    assert celery["result_backend"] == "redis+socket:///run/redis-airflow/redis.sock?virtual_host=1"
     redis = single.host["redis"]["airflow"]
     assert redis["port"] == 0
     assert redis["bind"] is None
@@ -62,6 +63,7 @@ def test_the_settings_of_a_single_host() -> None:
     assert settings["core"] == {
         "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "dags_folder": "/var/lib/airflow-dags",
+        "default_task_retry_delay": "15",
         "execution_api_server_url": "http://127.0.0.1:8080/execution/",
         "executor": "CeleryExecutor",
         "load_examples": "False",
@@ -96,7 +98,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
     assert users == {
         **{
             f"airflow-{unit}.service": ["airflow"]
-            for unit in (*SERVERS, "migrate", "admin", "backup", "database-cleanup")
+            for unit in (*SERVERS, "migrate", "admin", "alarm", "backup", "database-cleanup")
         },
         "airflow-worker.service": ["airflow-worker"],
         "etl-migrate.service": ["etl"],
@@ -177,8 +179,8 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
     # Links in the mails of its tasks.
     assert worker.settings["api"]["base_url"] == "http://main.internal:8080"
     assert worker.settings["database"] == {"sql_alchemy_conn": NO_DATABASE}
-    # Its Redis is a credential.
-    assert worker.settings["celery"] == {"task_logs_to_stdout": "True"}
+    # They hold the password.
+    assert not {"broker_url", "result_backend"} & worker.settings["celery"].keys()
     assert worker.credentials("airflow-worker.service") == {
         "api-secret-key": "/run/secrets/api",
         "redis-password": "/run/secrets/redis",
@@ -330,7 +332,7 @@ def test_the_warehouse_is_its_workers_and_nobody_elses() -> None:
 def test_the_warehouses_tables_are_there_before_the_dag_runs() -> None:
     etl = system(ETL)
     assert etl.service("etl-migrate.service")["ExecStart"][0].endswith("/bin/etl migrate")
-    assert etl.relation("etl-migrate.service", "Requires") == {"mysql.service"}
+    assert "mysql.service" in etl.relation("etl-migrate.service", "After")
     for unit in ("airflow-scheduler.service", "airflow-worker.service"):
         assert "etl-migrate.service" in etl.relation(unit, "After")
     assert "etl-migrate.service" in etl.relation("airflow-worker.service", "Requires")
@@ -389,7 +391,7 @@ def test_connections_and_variables_are_served_by_the_servers_alone() -> None:
         )
         connections = f"%t/airflow-{server}/connections.env"
         assert environment["AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_FILE_PATH"] == connections
-        assert etl.service(unit)["ExecStartPre"][0].endswith(f"-airflow-prepare {connections}")
+        assert f"-airflow-prepare {connections} " in etl.service(unit)["ExecStart"][0]
         assert etl.credentials(unit)["connection-billing"] == "/etc/credentials/connection-billing"
     assert "AIRFLOW__SECRETS__BACKEND" not in etl.environment("airflow-worker.service")
     assert "connection-billing" not in etl.credentials("airflow-worker.service")
@@ -455,3 +457,16 @@ def test_the_development_machine() -> None:
     machine = system(f"import {PROJECT}/modules/vm.nix")
     assert machine.settings["api"]["host"] == "0.0.0.0"
     assert 8080 in machine.host["allowedTCPPorts"]
+
+
+def test_whoever_hears_of_failed_tasks_hears_of_failing_hosts() -> None:
+    etl = system(ETL)
+    settings = json.loads(etl.script("-airflow-alarm.json"))
+    assert settings["to"] == ["data-team@example.org"]
+    assert settings["after"] == 300
+    assert settings["units"] == ["mysql.service", "redis-airflow.service"]
+    # The password is in no file of the store, and in nobody else's hands.
+    assert "password" not in settings
+    assert etl.units["airflow-alarm.timer"]["Install"]["WantedBy"] == ["airflow.target"]
+    # Nobody to tell, or no way to: no unit.
+    assert "airflow-alarm.service" not in system(SINGLE).units

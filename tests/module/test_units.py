@@ -16,7 +16,7 @@ RELATIONS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Wants")
 OF_OTHERS = {"mysql.service", "nginx.service", "redis-airflow.service"}
 OF_SYSTEMD = {"multi-user.target", "network-online.target", "network.target", "timers.target"}
 # What each version of systemd was the first to know.
-SINCE = {"PrivatePIDs": 257}
+SINCE = {"PrivatePIDs": 257, "RestartMaxDelaySec": 254, "RestartMode": 254, "RestartSteps": 254}
 HARDENING = {
     "CapabilityBoundingSet": [""],
     "KeyringMode": ["private"],
@@ -130,7 +130,8 @@ def test_a_unit_runs_one_program(name: str) -> None:
             for once in ("ExecStart", "User", "Type", "StateDirectory"):
                 assert len(host.service(unit)[once]) == 1, (unit, once)
             # No shell between systemd and what it signals.
-            if host.service(unit)["Type"] == ["exec"]:
+            if host.service(unit)["Type"] == ["notify"]:
+                assert r"/bin/systemd-notify --ready --exec -- \; " in host.service(unit)["ExecStart"][0]
                 assert "/bin/airflow " in host.service(unit)["ExecStart"][0]
 
 
@@ -138,9 +139,13 @@ def test_the_database_is_migrated_before_and_never_beside_the_daemons() -> None:
     host = _host("etl")
     assert host.service("airflow-migrate.service")["Type"] == ["oneshot"]
     assert host.service("airflow-migrate.service")["RemainAfterExit"] == ["true"]
-    assert host.service("airflow-migrate.service")["ExecStart"][0].endswith("/bin/airflow db migrate")
-    assert host.relation("airflow-migrate.service", "Requires") == {"mysql.service"}
-    assert "mysql.service" in host.relation("airflow-migrate.service", "After")
+    assert host.service("airflow-migrate.service")["ExecStart"][0].endswith("-migrate.py")
+    for unit in ("airflow-migrate.service", "etl-migrate.service"):
+        # What requires it waits until it has succeeded, and MySQL's stop is not its own.
+        assert host.service(unit)["Restart"] == ["on-failure"]
+        assert host.service(unit)["RestartMode"] == ["direct"]
+        assert host.relation(unit, "Requires") == set()
+        assert "mysql.service" in host.relation(unit, "Wants") & host.relation(unit, "After")
     for unit in (
         "webserver",
         "scheduler",
@@ -187,6 +192,7 @@ def test_a_change_of_settings_restarts_all_that_read_them() -> None:
     assert unchanged == {
         "airflow-secrets.service",
         "airflow.target",
+        "mysql.service.d/overrides.conf",
         "redis-airflow.service.d/overrides.conf",
     }
 
@@ -206,16 +212,22 @@ def test_a_change_of_connections_restarts_those_who_serve_them() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_a_daemon_that_keeps_dying_is_left_failed(name: str) -> None:
+def test_a_unit_is_tried_again_until_it_works_unless_time_mends_nothing(name: str) -> None:
     host = _host(name)
     for unit in host.units:
-        if unit.endswith(".service") and host.service(unit)["Type"] == ["exec"]:
-            assert host.service(unit)["Restart"] == ["always"]
-            burst, interval = (
-                int(host.units[unit]["Unit"][key][0]) for key in ("StartLimitBurst", "StartLimitIntervalSec")
-            )
-            (pause,) = host.service(unit)["RestartSec"]
-            assert burst * int(pause.removesuffix("s")) < interval
+        if unit.endswith(".service") and "Restart" in host.service(unit):
+            service = host.service(unit)
+            assert service["Restart"] == (["always"] if service["Type"] == ["notify"] else ["on-failure"])
+            assert host.units[unit]["Unit"]["StartLimitIntervalSec"] == ["0"]
+            assert service["RestartPreventExitStatus"] == ["2 78"]
+            assert int(service["RestartMaxDelaySec"][0].removesuffix("s")) <= 30
+
+
+def test_the_database_and_the_broker_of_the_host_are_tried_again_too() -> None:
+    for unit in ("mysql", "redis-airflow"):
+        overrides = parse_unit(_host("single").texts[f"{unit}.service.d/overrides.conf"])
+        assert overrides["Service"]["Restart"] == ["on-failure"]
+        assert overrides["Unit"]["StartLimitIntervalSec"] == ["0"]
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -227,7 +239,7 @@ def test_a_missing_credential_does_not_go_unnoticed(name: str) -> None:
             fallbacks = dict(one.split(":", 1) for one in service.get("SetCredential", []))
             assert fallbacks == dict.fromkeys(host.credentials(unit), "no such file"), unit
             if fallbacks:
-                assert "-airflow-prepare" in service["ExecStartPre"][0]
+                assert "-airflow-prepare " in service["ExecStart"][0]
 
 
 def test_aliases() -> None:

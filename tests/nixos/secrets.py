@@ -55,8 +55,10 @@ wait_for_airflow(machine)
 with subtest("While everything runs, secrets are nowhere but where they belong"):
     start_a_load_that_waits(machine)
     # And the command of administrators.
-    machine.succeed("systemd-run --quiet --unit command $(command -v airflow) triggerer --skip-serve-logs")
-    machine.wait_until_succeeds("pgrep --full 'airflow triggerer --skip-serve-logs'", timeout=30)
+    machine.succeed(
+        "systemd-run --quiet --unit command $(command -v airflow) triggerer --skip-serve-logs --capacity 9"
+    )
+    machine.wait_until_succeeds("pgrep --full 'airflow triggerer --skip-serve-logs --capacity 9'", timeout=30)
     command = [place for place in places_of_secrets(machine) if "airflow-command" in place]
     t.assertEqual(places_of_secrets(machine), command)
     for place in command:

@@ -26,6 +26,9 @@ with DAG(
         "depends_on_past": True,
         "wait_for_downstream": True,
         "retries": 3,
+        # A task that was lost with its worker runs again soon, and the third retry is later than an outage of
+        # ten minutes is over: at core.default_task_retry_delay = 15 s, after 15, 90 and 540 s at least.
+        "retry_exponential_backoff": 6,
         "on_failure_callback": failure_mail(settings.alert_emails),
     },
     params={

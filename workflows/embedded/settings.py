@@ -82,6 +82,7 @@ def _airflow(state: State, web_port: int) -> dict[str, str]:
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             "default_task_retry_delay": 1,
+            "max_task_retry_delay": 1,
             "execution_api_server_url": f"{web}/execution/",
             # The default asks the name server.
             "hostname_callable": "socket.gethostname",

@@ -37,6 +37,7 @@ def migrate(url: sa.URL) -> list[str]:
         The names of the migrations that ran; empty where nothing was to do.
 
     Raises:
+        ConfigError: a newer version of this package has migrated the warehouse.
         EtlError: the warehouse can't be reached or refuses.
     """
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
@@ -48,7 +49,12 @@ def migrate(url: sa.URL) -> list[str]:
                 f"the folder {folder} for the warehouse can't be made: {error.strerror}"
             ) from error
     with _connection(url) as connection:
-        return migrations.upgrade(connection, _version(connection))
+        before = _version(connection)
+        if before is not None and before > migrations.newest():
+            raise ConfigError(
+                f"the tables of {_shown(url)} were migrated by a newer version ({before}): install that one"
+            )
+        return migrations.upgrade(connection, before)
 
 
 @contextmanager

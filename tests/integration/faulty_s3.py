@@ -16,6 +16,8 @@ class Answer(BaseHTTPRequestHandler):
     """One request, and what is answered. A fault calls one of the methods here, or leaves it to the next."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body in one piece: the client would wait 40 ms for the second.
+    wbufsize = -1
     server: "FaultyS3"
 
     def log_message(self, *_: object) -> None:

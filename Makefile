@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock wheels audit lint format render evaluate test test-needs machine
+.PHONY: setup lock wheels audit lint format render evaluate test test-needs soak machine
 
 setup: $(VENV)/.installed
 
@@ -70,6 +70,10 @@ test-needs: setup
 
 test: test-needs
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# Days are run while parts of a machine fail; SOAK_SEED=n takes other values, SOAK_FAULTS=NAME some of the faults.
+soak: test-needs
+	$(BIN)/pytest tests/soak/soak.py --capture=no
 
 # MACHINE is a test of tests/nixos that has the pipeline on one machine.
 MACHINE ?= dag_order

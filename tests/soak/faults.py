@@ -1,0 +1,68 @@
+"""What is done to the machine, and how it is undone."""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A fault.
+
+    Args:
+        name: as in the README's table.
+        begin: what is typed to bring it about.
+        seconds: how long it lasts.
+        end: what is typed to end it.
+    """
+
+    name: str
+    begin: str
+    seconds: int = 0
+    end: str = "true"
+
+
+def killed(unit: str) -> str:
+    return f"systemctl kill --kill-whom main --signal KILL {unit}"
+
+
+def away(name: str, unit: str, seconds: int) -> Fault:
+    return Fault(
+        f"{name} stopped for {seconds} s", f"systemctl stop {unit}", seconds, f"systemctl start {unit}"
+    )
+
+
+LOAD = "etl load-events --run-date 2016-02-21"
+FULL = "dd if=/dev/zero of={0}/full bs=1M 2> /dev/null || true"
+REDIS_DATA = "/var/lib/redis-airflow/appendonlydir /var/lib/redis-airflow/dump.rdb"
+
+FAULTS = (
+    Fault("MySQL killed", killed("mysql")),
+    away("MySQL", "mysql", 60),
+    Fault("Redis killed", killed("redis-airflow")),
+    away("Redis", "redis-airflow", 60),
+    Fault(
+        "Redis lost its data",
+        f"systemctl stop redis-airflow; rm -rf {REDIS_DATA}; systemctl start redis-airflow",
+    ),
+    away("MySQL and Redis", "mysql redis-airflow", 30),
+    *(
+        Fault(f"{name} killed", killed(f"airflow-{name}"))
+        for name in ("webserver", "scheduler", "dag-processor", "triggerer", "worker")
+    ),
+    away("web server", "airflow-webserver", 60),
+    away("scheduler", "airflow-scheduler", 60),
+    away("worker", "airflow-worker", 30),
+    Fault("a pool child killed", "pkill --signal KILL --newest --full ForkPoolWorker || true"),
+    Fault("a task killed", "pkill --signal KILL --newest --full '^airflow worker --' || true"),
+    Fault("a task's supervisor killed", "pkill --signal KILL --newest --full '^airflow supervisor' || true"),
+    Fault("a day loaded twice at once, by hand", f"{LOAD} & {LOAD}; wait"),
+    Fault("everything restarted", "systemctl restart airflow.target"),
+    Fault(
+        "the task logs' disk full for 30 s",
+        FULL.format("/var/log/airflow-worker"),
+        30,
+        "rm /var/log/airflow-worker/full",
+    ),
+    Fault("MySQL's disk full for 30 s", FULL.format("/var/lib/mysql"), 30, "rm /var/lib/mysql/full"),
+)
+POWER_FAILURE = "power failure"
+# Longer than any retry of a request, and as long as an outage is that must cost no day.
+LONG = away("MySQL", "mysql", 600)

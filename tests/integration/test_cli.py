@@ -98,7 +98,6 @@ def test_a_wrong_date_is_named(capsys: Captured, command: str, day: str) -> None
         ["sample-data", "--days", "ten"],
         ["sample-data", "--days", "3", "--start", "9999-12-30"],
         ["sample-data", "--s3", "--dir", "x"],
-        ["stats", "--run-date", "2016-02-22", "--organization", "Acme"],
     ],
 )
 def test_wrong_words_exit_with_2(capsys: Captured, words: list[str]) -> None:

@@ -103,7 +103,9 @@ def test_what_the_package_of_the_jobs_is_built_from() -> None:
             (fileset.fileFilter (file: !file.hasExt "pyc") (root + "/workflows/etl"))
           ]))"""
     ).value
-    assert {"/pyproject.toml", "/workflows/etl/cli.py", "/workflows/etl/migrations/env.py"} <= set(found)
+    assert {"/pyproject.toml", "/workflows/etl/cli/parser.py", "/workflows/etl/migrations/env.py"} <= set(
+        found
+    )
     assert not [path for path in found if path.endswith(".pyc")]
 
 

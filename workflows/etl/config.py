@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
 RUNNERS = ("local", "lambda")
 DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
+BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(-[a-z-]+)?:[a-z0-9-]*:[0-9]{12}:[A-Za-z0-9/:.-]+")
 EARLIEST_RUN_DATE = date(1000, 4, 1)
 LATEST_RUN_DATE = date(9999, 12, 30)
 
@@ -73,7 +77,7 @@ def parse_run_date(text: object) -> date:
     return run_date
 
 
-def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
+def warehouse_url(environ: Mapping[str, str] = os.environ) -> "sa.URL":
     """Return the warehouse's address from ``ETL_WAREHOUSE_URL``, or from the file ``ETL_WAREHOUSE_URL_FILE``.
 
     With neither, it is a SQLite file under the user's state folder (``$XDG_STATE_HOME`` or
@@ -82,6 +86,9 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
     Raises:
         ConfigError: the text is no SQLAlchemy URL of a supported database, or the file can't be read.
     """
+    # The command's help and its arguments need the rest of this module, at once.
+    import sqlalchemy as sa  # noqa: PLC0415
+
     name, text = "ETL_WAREHOUSE_URL", environ.get("ETL_WAREHOUSE_URL", "")
     if not text and (file := environ.get("ETL_WAREHOUSE_URL_FILE")):
         name = "ETL_WAREHOUSE_URL_FILE"
@@ -92,7 +99,10 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
         if not text:
             raise ConfigError(f"{name} names {file}, which is empty")
     if not text:
-        state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        try:
+            state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        except RuntimeError:
+            raise ConfigError("ETL_WAREHOUSE_URL must name the warehouse: this user has no home") from None
         return sa.URL.create("sqlite", database=str(Path(state) / "etl" / "warehouse.sqlite"))
     try:
         url = sa.make_url(text)
@@ -103,10 +113,7 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
     except (sa.exc.ArgumentError, ValueError):
         supported = False
     except (sa.exc.NoSuchModuleError, ImportError):
-        raise ConfigError(
-            f"{name}: there is no driver for {url.drivername!r} here; "
-            "mysql+mysqldb, postgresql+psycopg and sqlite are the ones that are tested"
-        ) from None
+        raise no_driver(name, url) from None
     if not supported:
         # The text may hold a password, so it is not repeated.
         raise ConfigError(
@@ -116,6 +123,19 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> sa.URL:
     return url
 
 
+def no_driver(place: str, url: "sa.URL") -> ConfigError:
+    """Return the error that says which extra of the package brings a database's driver.
+
+    Args:
+        place: where the address stands.
+        url: the warehouse.
+    """
+    backend, plain = url.get_backend_name(), DRIVERS[url.get_backend_name()]
+    if url.drivername != plain:
+        return ConfigError(f"{place}: there is no driver {url.drivername} here; {plain} is the tested one")
+    return ConfigError(f"{place}: there is no driver for {backend} here: install etl[{backend}]")
+
+
 def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:
     """Return where the days lie, from ``ETL_S3_BUCKET`` and ``ETL_S3_PREFIX``.
 
@@ -123,17 +143,24 @@ def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:
         ConfigError: a variable is missing; an empty prefix means the bucket's root.
     """
     bucket = environ.get("ETL_S3_BUCKET", "")
-    if not re.fullmatch(r"[a-z0-9A-Z._:/-]+", bucket):
+    if not bucket:
+        raise ConfigError("ETL_S3_BUCKET must name the bucket that holds the events; it is not set")
+    if not (BUCKET_NAME.fullmatch(bucket) or ACCESS_POINT.fullmatch(bucket)):
         raise ConfigError(
-            "ETL_S3_BUCKET must name the bucket that holds the events"
-            + (f", and {bucket!r} is no bucket name" if bucket else "; it is not set")
+            f"ETL_S3_BUCKET must name the bucket that holds the events, and {bucket!r} is no bucket name: "
+            "write the name alone, such as acme-events, without s3:// and without a path"
         )
     if "ETL_S3_PREFIX" not in environ:
         raise ConfigError(
             "ETL_S3_PREFIX must name the prefix under which the days lie; it is not set "
             "(set it to nothing if they lie at the bucket's root)"
         )
-    return S3Location(bucket, environ["ETL_S3_PREFIX"].strip("/"))
+    prefix = environ["ETL_S3_PREFIX"]
+    if "://" in prefix:
+        raise ConfigError(
+            f"ETL_S3_PREFIX must be a path within the bucket, such as prod/events, and {prefix!r} is none"
+        )
+    return S3Location(bucket, prefix.strip("/"))
 
 
 def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:

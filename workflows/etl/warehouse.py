@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from etl import migrations
+from etl.config import no_driver
 from etl.errors import ConfigError, EtlError
 
 LOCK_WAIT_SECONDS = 600
@@ -155,8 +156,8 @@ def _connection(url: sa.URL, *, writes: bool = True) -> Iterator[sa.Connection]:
     try:
         engine = _engine(url, writes=writes)
         connecting = engine.connect()
-    except ImportError as error:
-        raise no_driver(url, str(error)) from None
+    except ImportError:
+        raise no_driver(_shown(url), url) from None
     except (TypeError, ValueError) as error:
         # What the drivers make of options of the URL that they don't know, or of values of a wrong kind.
         raise ConfigError(f"the warehouse {_shown(url)} can't be opened: {error}") from None
@@ -174,18 +175,6 @@ def _connection(url: sa.URL, *, writes: bool = True) -> Iterator[sa.Connection]:
 def _refused(url: sa.URL, error: sa.exc.DBAPIError) -> EtlError:
     first_line = " ".join(str(error.orig).split("\n")[0].split())
     return EtlError(f"the warehouse {_shown(url)} refused: {first_line}")
-
-
-def no_driver(url: sa.URL, reason: str) -> ConfigError:
-    """Return the error that says which extra of the package brings a database's driver.
-
-    Args:
-        url: the warehouse.
-        reason: what went wrong when the driver was imported.
-    """
-    backend = url.get_backend_name()
-    install = f"install etl[{backend}]" if backend != "sqlite" else "write sqlite:///FILE"
-    return ConfigError(f"there is no driver for {url.drivername} here ({reason}): {install}")
 
 
 def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:

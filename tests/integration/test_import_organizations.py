@@ -1,0 +1,144 @@
+"""Organizations and members from files into the warehouse."""
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import sqlalchemy as sa
+from etl import storage, tables
+from etl.config import S3Location
+from etl.errors import ConfigError, EtlError
+from etl.import_organizations import Counts, import_organizations
+
+from tests.conftest import Rows
+
+ORGANIZATIONS = 'organization_id,organization_name\n1,"Acme, Inc"\n2,Bobby"; DROP TABLE students\n'
+MEMBERS = '{"organization_id": 1, "user_id": 7}\n\n{"user_id": 8.0, "organization_id": 2}\n'
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "organizations.csv").write_text(
+        "\ufeff" + ORGANIZATIONS.replace('Bobby"', '"Bobby""').replace("students", 'students"')
+    )
+    (tmp_path / "members.jsonl").write_text(MEMBERS)
+    return str(tmp_path / "organizations.csv"), str(tmp_path / "members.jsonl")
+
+
+def of(rows: Rows, table: sa.Table) -> list[tuple[object, ...]]:
+    return [row[:2] for row in rows(table)]
+
+
+def test_both_kinds_come_in_and_a_second_time_changes_nothing(
+    files: tuple[str, str], warehouse: sa.URL, rows: Rows
+) -> None:
+    assert import_organizations(files, warehouse).counts == {
+        "organizations": Counts(read=2, added=2),
+        "members": Counts(read=2, added=2),
+    }
+    assert of(rows, tables.organization) == [(1, "Acme, Inc"), (2, 'Bobby"; DROP TABLE students')]
+    assert of(rows, tables.organization_user) == [(1, 7), (2, 8)]
+    before = rows(tables.organization)
+    assert import_organizations(files, warehouse).counts["organizations"] == Counts(read=2, unchanged=2)
+    assert rows(tables.organization) == before
+
+
+def test_what_a_file_does_not_have_stays_unless_it_replaces(
+    tmp_path: Path, files: tuple[str, str], warehouse: sa.URL, rows: Rows
+) -> None:
+    import_organizations(files, warehouse)
+    new = tmp_path / "new.csv"
+    new.write_text("organization_name,organization_id,created_date\nNew,2,2016-01-02 03:04:05\n")
+    assert import_organizations([str(new)], warehouse).counts["organizations"] == Counts(read=1, changed=1)
+    assert of(rows, tables.organization) == [(1, "Acme, Inc"), (2, "New")]
+    assert f"{rows(tables.organization)[1][2]}" == "2016-01-02 03:04:05"
+    report = import_organizations([str(new)], warehouse, replace=True)
+    assert report.counts["organizations"] == Counts(read=1, unchanged=1, removed=1)
+    assert of(rows, tables.organization) == [(2, "New")]
+    assert of(rows, tables.organization_user) == [(1, 7), (2, 8)]
+    assert report.unlisted_members == 1
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (b"organization_id,organization_name\n1,A\nx,B\n", 3, "no number"),
+        (b"organization_id,organization_name\n2147483648,A\n", 2, "not between"),
+        (b"organization_id,organization_name\n1.5,A\n", 2, "no whole number"),
+        (b"organization_id,organization_name\n1,\n", 2, "no organization_name"),
+        (b"organization_id,organization_name\n1," + b"x" * 256 + b"\n", 2, "256 characters"),
+        (b"organization_id,organization_name\n1,A,B\n", 2, "3 values"),
+        (b'organization_id,organization_name\n1,"A\nB"\n1,C\n', 4, "contradicts"),
+        (b"organization_id,organization_name\n1,\xff\n", 2, "not UTF-8"),
+        (b'organization_id,organization_name\n1,"A\n', 2, "not CSV"),
+        (b"id,name\n1,A\n", 1, "has the fields id, name"),
+        (b"organization_id,organization_name,user_id\n1,A,1\n", 1, "has the fields"),
+        (b"organization_id,user_id,created_date\n1,2,2016-02-30 00:00:00\n", 2, "created_date"),
+        (b'{"organization_id": "1", "user_id": 2}\n', 1, "no number"),
+        (b'{"organization_id": true, "user_id": 2}\n', 1, "no number"),
+        (b'{"organization_id": 1, "organization_id": 1, "user_id": 2}\n', 1, "twice"),
+        (b'{"organization_id": 1, "organization_name": "\\ud800"}\n', 1, "half of a character"),
+        (b'{"organization_id": 1, "user_id": 2}\n{"organi\n', 2, "not JSON"),
+        (b'{"organization_id": 1, "user_id": 2}\n[]\n', 2, "no JSON object"),
+        (b'[{"organization_id": 1, "user_id": 2}]\n', 1, "JSON array"),
+        ("organization_id,user_id\n1,2\n".encode("utf-16"), 1, "not UTF-8"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named_and_nothing_is_written(
+    tmp_path: Path, warehouse: sa.URL, rows: Rows, case: tuple[bytes, int, str]
+) -> None:
+    content, number, what = case
+    file = tmp_path / "export"
+    file.write_bytes(content)
+    with pytest.raises(EtlError, match="nothing was imported") as caught:
+        import_organizations([str(file)], warehouse, replace=True)
+    assert caught.value.exit_code == 1
+    (detail,) = caught.value.details
+    assert detail.startswith(f"{file}:{number} ")
+    assert what in detail
+    assert rows(tables.organization) == rows(tables.organization_user) == []
+
+
+def test_of_many_bad_lines_the_first_are_shown_and_the_rest_counted(
+    tmp_path: Path, warehouse: sa.URL
+) -> None:
+    file = tmp_path / "export"
+    file.write_text("organization_id,user_id\n" + "1,x\n" * 25)
+    with pytest.raises(EtlError, match="25 lines") as caught:
+        import_organizations([str(file)], warehouse)
+    assert caught.value.details[0].startswith(f"{file}:2 ")
+    assert caught.value.details[20:] == ("and 5 more",)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "organization_id,organization_name\n"])
+def test_an_empty_file_replaces_nothing(
+    tmp_path: Path, files: tuple[str, str], warehouse: sa.URL, rows: Rows, content: str
+) -> None:
+    import_organizations(files, warehouse)
+    (tmp_path / "empty").write_text(content)
+    with pytest.raises(EtlError, match="holds no rows"):
+        import_organizations([str(tmp_path / "empty")], warehouse, replace=True)
+    assert len(rows(tables.organization)) == 2
+
+
+def test_the_standard_input_and_an_object_are_files_too(
+    source: S3Location, warehouse: sa.URL, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(MEMBERS.encode())))
+    line = json.dumps({"organization_id": 1, "organization_name": "naïve café"})
+    storage.client().put_object(Bucket=source.bucket, Key="export/o.jsonl", Body=line.encode())
+    report = import_organizations(["-", f"s3://{source.bucket}/export/o.jsonl"], warehouse)
+    assert of(rows, tables.organization) == [(1, "naïve café")]
+    assert report.unlisted_members == 1
+    with pytest.raises(EtlError, match="missing"):
+        import_organizations([f"s3://{source.bucket}/missing"], warehouse)
+    with pytest.raises(ConfigError, match="s3://BUCKET/KEY"):
+        import_organizations(["s3://bucket"], warehouse)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, warehouse: sa.URL) -> None:
+    for source in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(EtlError, match=f"{source} can't be read: "):
+            import_organizations([str(source)], warehouse)

@@ -58,8 +58,21 @@ in
       default = [ ];
       example = [ "data-team@example.org" ];
       description = ''
-        Who gets a mail when a task has failed for good. It is sent as
+        Who gets a mail when a task has failed for good, when its day is done again,
+        and when a day's events are late. It is sent as
         {option}`services.airflow.smtp` says.
+      '';
+    };
+
+    lateAfter = mkOption {
+      type = types.strMatching "[0-9]{1,6}(s|min|h|d)";
+      default = "12h";
+      example = "36h";
+      description = ''
+        How long after a day's end (midnight, UTC) its events are late: a number and its
+        unit, `s`, `min`, `h` or `d`. The day is complete when the next day has its first
+        object; without one, a mail tells of it once, and waiting goes on. Where days are
+        caught up, the time counts from when the day before is done.
       '';
     };
 
@@ -180,6 +193,7 @@ in
           environment = {
             AWS_DEFAULT_REGION = cfg.s3.region;
             ETL_ALERT_EMAILS = lib.concatStringsSep "," cfg.alertEmails;
+            ETL_LATE_AFTER = cfg.lateAfter;
             ETL_RUNNER = cfg.runner;
             ETL_S3_BUCKET = cfg.s3.bucket;
             ETL_S3_PREFIX = cfg.s3.prefix;

@@ -77,10 +77,12 @@ class Mailbox:
         return json.dumps({"conn_type": "smtp", "host": LOCALHOST, "port": self.port, "extra": extra})
 
 
+Box = TypeVar("Box", bound=Mailbox)
+
+
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    """Serve a mailbox on a free port."""
-    box = Mailbox()
+def mailbox(box: Box) -> Iterator[Box]:
+    """Serve a mailbox on its port."""
     controller = Controller(box, hostname=LOCALHOST, port=box.port)
     controller.start()
     try:

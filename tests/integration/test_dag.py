@@ -17,8 +17,9 @@ from airflow.timetables.base import TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
 from etl import warehouse
 from etl.config import S3Location
-from etl.errors import EtlError
-from etl.operators import LambdaJobOperator, day_objects, job_payload, run_date
+from etl.days import daily, job_payload, run_date
+from etl.errors import ConfigError, EtlError
+from etl.operators import LambdaJobOperator, day_objects
 
 from tests.integration.airflow_fixtures import DAG_FILE, load_dag, settings
 
@@ -55,16 +56,32 @@ def test_a_day_runs_once_it_is_over_and_days_since_the_start_are_caught_up(dag: 
     assert first.run_after == datetime(2016, 2, 23, tzinfo=UTC)
 
 
-def test_one_day_at_a_time_and_four_tasks_at_most(dag: Any) -> None:
-    assert (dag.max_active_tasks, dag.max_active_runs, dag.max_consecutive_failed_dag_runs) == (4, 1, 1)
+def test_few_days_and_four_tasks_at_most_and_no_failure_pauses_the_dag(dag: Any) -> None:
+    assert (dag.max_active_tasks, dag.max_active_runs) == (4, 2)
+    assert not dag.max_consecutive_failed_dag_runs
+
+
+@pytest.mark.parametrize("schedule", ["0 * * * *", "0 1 * * *", "@hourly", "@weekly", "0 0 * * 1"])
+def test_a_schedule_that_is_not_daily_is_refused(schedule: str) -> None:
+    with pytest.raises(ConfigError, match="is not daily"):
+        daily(schedule)
 
 
 @pytest.mark.parametrize("task_id", TASKS)
-def test_a_task_waits_for_the_day_before_and_is_retried_three_times(dag: Any, task_id: str) -> None:
-    task = dag.get_task(task_id)
-    assert task.depends_on_past
-    assert task.wait_for_downstream
-    assert task.retries == 3
+def test_a_task_is_retried_three_times(dag: Any, task_id: str) -> None:
+    assert dag.get_task(task_id).retries == 3
+
+
+def test_the_page_tells_an_operator_what_to_do_and_which_tables_are_made(dag: Any) -> None:
+    assert all(text.strip() for text in (dag.doc_md, *(dag.get_task(task_id).doc_md for task_id in TASKS)))
+    made = [{asset.name for asset in dag.get_task(task_id).outlets} for task_id in TASKS]
+    events = {"user_event", "organization_payment", "organization_event", "unknown_event"}
+    assert made == [set(), events, {"organization_statistic"}]
+
+
+def test_the_trigger_form_asks_for_a_day(dag: Any) -> None:
+    schema = dag.params.get_param("run_date").schema
+    assert (schema["type"], schema["format"]) == (["null", "string"], "date")
 
 
 def test_the_sensor_holds_no_slot_while_it_waits(dag: Any) -> None:
@@ -72,12 +89,11 @@ def test_the_sensor_holds_no_slot_while_it_waits(dag: Any) -> None:
 
 
 @pytest.mark.parametrize("task_id", TASKS)
-def test_mail_goes_to_the_list_on_failure_only(task_id: str) -> None:
+def test_mail_goes_to_the_list_on_failure_and_not_on_retry(task_id: str) -> None:
     task = load_dag(ETL_ALERT_EMAILS="ops@example.com, data@example.com").get_task(task_id)
     (notifier,) = task.on_failure_callback
     assert notifier.to == ["ops@example.com", "data@example.com"]
     assert not task.on_retry_callback
-    assert not task.on_success_callback
 
 
 @pytest.mark.parametrize("task_id", TASKS)
@@ -162,6 +178,7 @@ def test_the_scheduler_can_store_the_dag(runner: str) -> None:
         ("ETL_START_DATE", "2016-02-30"),
         ("ETL_RUNNER", "kubernetes"),
         ("ETL_ALERT_EMAILS", "nobody"),
+        ("ETL_LATE_AFTER", "noon"),
     ],
 )
 def test_a_bad_setting_is_an_import_error_that_names_it(setting: str, value: str) -> None:

@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -112,15 +112,20 @@ def test_plain_database_names_get_the_driver_that_is_locked() -> None:
 
 def test_the_dag_s_settings() -> None:
     settings = config.dag_settings(
-        DAG | {"ETL_RUNNER": "lambda", "ETL_ALERT_EMAILS": "ops@example.org, data@example.org,"}
+        DAG
+        | {
+            "ETL_RUNNER": "lambda",
+            "ETL_ALERT_EMAILS": "ops@example.org, data@example.org,",
+            "ETL_LATE_AFTER": "90min",
+        }
     )
     assert settings == config.DagSettings(
-        "lambda", date(2016, 2, 21), ("ops@example.org", "data@example.org")
+        "lambda", date(2016, 2, 21), ("ops@example.org", "data@example.org"), timedelta(minutes=90)
     )
 
 
 def test_the_dag_runs_the_jobs_itself_and_alerts_nobody_by_default() -> None:
-    assert config.dag_settings(DAG) == config.DagSettings("local", date(2016, 2, 21), ())
+    assert config.dag_settings(DAG) == config.DagSettings("local", date(2016, 2, 21), (), timedelta(hours=12))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +135,8 @@ def test_the_dag_runs_the_jobs_itself_and_alerts_nobody_by_default() -> None:
         ({"ETL_START_DATE": "yesterday"}, "ETL_START_DATE"),
         (DAG | {"ETL_RUNNER": "cloud"}, "ETL_RUNNER"),
         (DAG | {"ETL_ALERT_EMAILS": "ops"}, "ETL_ALERT_EMAILS"),
+        (DAG | {"ETL_LATE_AFTER": "noon"}, "ETL_LATE_AFTER"),
+        (DAG | {"ETL_LATE_AFTER": "-1h"}, "ETL_LATE_AFTER"),
     ],
 )
 def test_a_bad_setting_of_the_dag_is_named(environ: dict[str, str], name: str) -> None:

@@ -107,7 +107,6 @@ def _run(state: State, days: int, arguments: argparse.Namespace, notes: Console)
         if not stays:
             notes.print("`make dev` does the same, and stays up with Airflow's web page.")
         else:
-            parts.start_triggerer()
             notes.print(
                 f"Airflow's web page is {parts.api.url}/dags/daily_etls: "
                 f"user admin, password {parts.password}. Ctrl-C ends it all."

@@ -82,9 +82,10 @@ class AirflowApi:
         found: int = self.get(f"/dags/{DAG}/dagRuns", state="success", limit=1)["total_entries"]
         return found
 
-    def newest_run(self) -> Run | None:
-        """Return the run of the latest day; None before the first one starts."""
-        runs = self.runs(order_by="-logical_date", limit=1)
+    def current_run(self) -> Run | None:
+        """Return the run of the first day that isn't done, or else of the last; None before there is one."""
+        open_runs = self.runs(order_by="logical_date", limit=1, state=["queued", "running", "failed"])
+        runs = open_runs or self.runs(order_by="-logical_date", limit=1)
         return runs[0] if runs else None
 
     def all_runs(self) -> list[Run]:
@@ -95,7 +96,7 @@ class AirflowApi:
         return found
 
     def runs(self, **query: Any) -> list[Run]:
-        """Return runs.
+        """Return the runs of days; one that only asks for a day is none.
 
         Args:
             **query: the API's own filters and order.
@@ -103,6 +104,7 @@ class AirflowApi:
         return [
             Run(run["dag_run_id"], datetime.fromisoformat(run["logical_date"]).date(), run["state"])
             for run in self.get(f"/dags/{DAG}/dagRuns", **query)["dag_runs"]
+            if run["logical_date"]
         ]
 
     def tasks(self, run: Run) -> list[Task]:

@@ -59,7 +59,7 @@ def _wait_for_the_dag(pipeline: Pipeline) -> None:
 
 
 def _position(api: AirflowApi, last: Position | None) -> Position | None:
-    run = api.newest_run()
+    run = api.current_run()
     if run is None:
         return None
     if run.state == "failed":

@@ -59,10 +59,6 @@ class Pipeline:
         """
         return _etl(self.environment, *arguments)
 
-    def start_triggerer(self) -> None:
-        """Start what looks after waiting sensors; without it, one whose object is missing waits for ever."""
-        self.processes.start("triggerer", _airflow("triggerer", "--skip-serve-logs"))
-
 
 @contextmanager
 def pipeline(state: State, plan: Plan, on_step: Callable[[str], None] = lambda _: None) -> Iterator[Pipeline]:
@@ -94,6 +90,7 @@ def pipeline(state: State, plan: Plan, on_step: Callable[[str], None] = lambda _
             processes.start("api-server", _airflow("api-server", "--host", LOCALHOST, "--port", str(port)))
             processes.start("scheduler", _airflow("scheduler", "--skip-serve-logs"))
             processes.start("dag-processor", _airflow("dag-processor"))
+            processes.start("triggerer", _airflow("triggerer", "--skip-serve-logs"))
             _wait_until_ready(api, processes)
             yield Pipeline(state, variables, processes, api, password)
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 RUNNERS = ("local", "lambda")
+DURATIONS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
 BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(-[a-z-]+)?:[a-z0-9-]*:[0-9]{12}:[A-Za-z0-9/:.-]+")
@@ -52,6 +58,7 @@ class DagSettings:
     runner: str
     start_date: date
     alert_emails: tuple[str, ...]
+    late_after: timedelta
 
 
 def parse_run_date(text: object) -> date:
@@ -164,10 +171,13 @@ def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:
 
 
 def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
-    """Return the DAG's settings, from ``ETL_RUNNER``, ``ETL_START_DATE`` and ``ETL_ALERT_EMAILS``.
+    """Return the DAG's settings.
+
+    They come from ``ETL_RUNNER``, ``ETL_START_DATE``, ``ETL_ALERT_EMAILS`` and ``ETL_LATE_AFTER``.
 
     Raises:
-        ConfigError: the runner is unknown, the start date missing or malformed, or an address has no ``@``.
+        ConfigError: the runner is unknown, the start date missing or malformed, an address has no ``@``, or
+            the time after which a source is late is none.
     """
     runner = environ.get("ETL_RUNNER") or "local"
     if runner not in RUNNERS:
@@ -183,7 +193,17 @@ def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
     for email in emails:
         if "@" not in email:
             raise ConfigError(f"ETL_ALERT_EMAILS holds {email!r}, which is no e-mail address")
-    return DagSettings(runner, start_date, emails)
+    return DagSettings(runner, start_date, emails, _late_after(environ.get("ETL_LATE_AFTER") or "12h"))
+
+
+def _late_after(text: str) -> timedelta:
+    written = re.fullmatch(r"([0-9]{1,6})(s|min|h|d)", text.strip())
+    if not written:
+        raise ConfigError(
+            f"ETL_LATE_AFTER is {text!r}; write it as a number and its unit, s, min, h or d, such as 12h"
+        )
+    number, unit = written.groups()
+    return int(number) * DURATIONS[unit]
 
 
 def day_after(day: date) -> date:

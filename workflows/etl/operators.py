@@ -3,16 +3,18 @@
 import glob
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any
 
 from airflow.providers.amazon.aws.operators.lambda_function import LambdaInvokeFunctionOperator
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import BaseOperator, Context
 
+from etl import mails, order
 from etl.config import S3Location, s3_location, warehouse_url
+from etl.days import DagRun, run_date
 from etl.errors import EtlError
 from etl.load_events import load_events
 from etl.organization_stats import organization_stats
@@ -26,37 +28,7 @@ LAMBDA_CLIENT = {
     "retries": {"total_max_attempts": 1},
     "tcp_keepalive": True,
 }
-# Where a worker was lost, Airflow reports it without the run and without an exception.
-MAIL_SUBJECT = (
-    "{{ ti.dag_id }}.{{ ti.task_id }} failed: {{ run_date(dag_run) if dag_run is defined else run_id }}"
-)
-MAIL_BODY = """\
-<p><b>{{ ti.task_id | e }}</b> of {{ ti.dag_id | e }}, run {{ run_id | e }}, failed for good
-at try {{ ti.try_number }}. The next days wait.</p>
-<pre>{{ (exception if exception is defined and exception else "No error was recorded.") | e }}</pre>
-<p><a href="{{ ti.log_url | e }}">Log of the task</a></p>
-<p>Once the cause is mended, clear the task and turn the DAG on again.</p>
-"""
-
 logger = logging.getLogger(__name__)
-
-
-class DagRun(Protocol):
-    """The part of Airflow's run that says which day it is for."""
-
-    logical_date: datetime | None
-    run_after: datetime
-
-
-def run_date(dag_run: DagRun) -> date:
-    """Return the UTC day that a run is for.
-
-    Args:
-        dag_run: a scheduled run, or one triggered by hand. Without a logical date it is for the last day
-            that was over when it was triggered.
-    """
-    moment = dag_run.logical_date or dag_run.run_after - timedelta(days=1)
-    return moment.astimezone(UTC).date()
 
 
 def day_objects(source: S3Location, day: date) -> str:
@@ -69,39 +41,34 @@ def day_objects(source: S3Location, day: date) -> str:
     return glob.escape(source.day_prefix(day)) + "?*"
 
 
-def job_payload(dag_run: DagRun, params: Mapping[str, Any]) -> str:
-    """Return what a Lambda function is told, as JSON.
-
-    Args:
-        dag_run: the run.
-        params: the run's parameters.
-    """
-    payload: dict[str, Any] = {"runDate": run_date(dag_run).isoformat()}
-    return json.dumps(payload | ({"allowEmpty": True} if params["allow_empty"] else {}))
-
-
-def failure_mail(addresses: Sequence[str]) -> list[SmtpNotifier]:
-    """Return the callbacks that tell of a task that failed for good; none when there is nobody to tell.
-
-    Args:
-        addresses: e-mail addresses. The sender is the one of the connection ``smtp_default``.
-    """
-    return (
-        [SmtpNotifier(to=list(addresses), subject=MAIL_SUBJECT, html_content=MAIL_BODY)] if addresses else []
-    )
-
-
-def job(name: str, runner: str) -> BaseOperator:
-    """Return a job as the task ``etl_NAME``.
+def job(name: str, runner: str, first_day: date, **kwargs: Any) -> BaseOperator:
+    """Return a job as the task ``etl_NAME``, which keeps the order of days.
 
     Args:
         name: ``load-events`` or ``organization-stats``.
         runner: ``local`` runs it in the worker, ``lambda`` as the AWS Lambda function ``etl-NAME``.
+        first_day: the first day that the DAG loads.
+        **kwargs: the operator's own.
     """
-    task_id = f"etl_{name.replace('-', '_')}"
+    kwargs |= {
+        "task_id": f"etl_{name.replace('-', '_')}",
+        "pre_execute": partial(_before, first_day=first_day),
+        "post_execute": _after,
+    }
     if runner == "lambda":
-        return LambdaJobOperator(task_id=task_id, function_name=f"etl-{name}")
-    return PythonOperator(task_id=task_id, python_callable=LOCAL_JOBS[name], show_return_value_in_logs=False)
+        return LambdaJobOperator(function_name=f"etl-{name}", **kwargs)
+    return PythonOperator(python_callable=LOCAL_JOBS[name], show_return_value_in_logs=False, **kwargs)
+
+
+def _before(context: Context, first_day: date) -> None:
+    order.keep_order(context, first_day)
+    mails.note_final_try(context)
+
+
+def _after(context: Context, _result: Any) -> None:
+    mails.note_return(context)
+    if not context["task"].downstream_task_ids:
+        order.wake_next_day(context)
 
 
 def _load_events(dag_run: DagRun, params: Mapping[str, Any]) -> dict[str, Any]:

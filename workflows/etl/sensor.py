@@ -1,0 +1,136 @@
+"""The DAG's first task: it waits until its day's turn has come and the day is complete."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from airflow.sdk import Context
+
+from etl import order, requests
+from etl.config import S3Location, day_after
+from etl.day_trigger import DayTrigger
+from etl.days import is_of_one_day, midnight, run_date
+from etl.mails import Mails
+from etl.objects import holds_data
+from etl.order import Progress
+
+SECONDS_TO_NEXT_MAIL = 60
+FOR_EVER = timedelta(days=365 * 100)
+
+
+class DaySensor(S3KeySensor):
+    """Waits for the day before to be done, and for an object of the next day; as long as it takes.
+
+    It waits in the triggerer, without a worker's slot. Where the next day was loaded before, as when a day is
+    loaded again, that is the sign too. A run that is not a day's own is answered as a request.
+
+    Args:
+        source: where the days lie.
+        first_day: the first day that the DAG loads.
+        late_after: how long after a day's end, or after its turn came if that was later, the source is late.
+        mails: who hears of it.
+        **kwargs: the sensor's own.
+    """
+
+    def __init__(
+        self, *, source: S3Location, first_day: date, late_after: timedelta, mails: Mails, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            wildcard_match=True,
+            check_fn=_any_holds_data,
+            deferrable=True,
+            timeout=FOR_EVER.total_seconds(),
+            **kwargs,
+        )
+        self.source = source
+        self.first_day = first_day
+        self.late_after = late_after
+        self.mails = mails
+
+    def execute(self, context: Context) -> None:
+        """End at once if the day is complete and it is its turn, else begin to wait; or answer a request.
+
+        Args:
+            context: the task's context.
+        """
+        if not is_of_one_day(context["dag_run"]):
+            requests.answer(context, self.first_day)
+        day = run_date(context["dag_run"])
+        requests.check_own_day(context, day, self.first_day)
+        first = order.first_on_record(self.dag_id, day, self.first_day)
+        if order.day_before(self.dag_id, day, first).progress is Progress.DONE:
+            context["task_state_store"].set("waits_since", datetime.now(UTC).isoformat())
+            if self._is_complete(context):
+                return
+        elif day > first:
+            # It may have given its place back when nobody was there to wake it.
+            order.wake(context, day - timedelta(days=1))
+        self._wait(context, first)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        """Do what the trigger can't, and wait on.
+
+        Args:
+            context: the task's context.
+            event: why the trigger gave up.
+        """
+        day = run_date(context["dag_run"])
+        first = order.first_on_record(self.dag_id, day, self.first_day)
+        store = context["task_state_store"]
+        match event["reason"]:
+            case DayTrigger.TURN:
+                store.set("waits_since", datetime.now(UTC).isoformat())
+            case DayTrigger.LATE:
+                following = day_after(day)
+                place = f"s3://{self.source.bucket}/{self.source.day_prefix(following)}"
+                if self.mails.late(context, day, place):
+                    store.set("told_late", value=True)
+                else:
+                    again = datetime.now(UTC) + timedelta(seconds=SECONDS_TO_NEXT_MAIL)
+                    store.set("tell_late_at", again.isoformat())
+            case DayTrigger.IN_THE_WAY:
+                before = order.day_before(self.dag_id, day, first)
+                if before.progress not in {Progress.DONE, Progress.MOVING}:
+                    order.give_place_back(context, before)
+        self._wait(context, first)
+
+    def _wait(self, context: Context, first: date) -> None:
+        day = run_date(context["dag_run"])
+        self.defer(
+            trigger=DayTrigger(
+                dag_id=self.dag_id,
+                day=day.isoformat(),
+                first_day=first.isoformat(),
+                bucket=self.source.bucket,
+                prefix=self.source.prefix,
+                aws_conn_id=self.aws_conn_id,
+                poke_interval=self.poke_interval,
+                late_at=self._late_at(context, day),
+            ),
+            method_name="execute_complete",
+        )
+
+    def _late_at(self, context: Context, day: date) -> str | None:
+        """Return when to tell that the source is late; nothing before the day's turn, and never twice."""
+        store = context["task_state_store"]
+        if store.get("told_late"):
+            return DayTrigger.NEVER
+        if again := store.get("tell_late_at"):
+            return str(again)
+        since = store.get("waits_since")
+        if since is None:
+            return None
+        turn = datetime.fromisoformat(str(since))
+        return (max(turn, midnight(day_after(day))) + self.late_after).isoformat()
+
+    def _is_complete(self, context: Context) -> bool:
+        try:
+            return bool(self.poke(context))
+        except Exception:
+            # It is tried again by the trigger, for as long as it takes.
+            self.log.exception("S3 can't be looked at now")
+            return False
+
+
+def _any_holds_data(files: list[dict[str, Any]]) -> bool:
+    return any(map(holds_data, files))

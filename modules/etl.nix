@@ -190,21 +190,24 @@ in
           # The DAG is there because the configuration says so.
           settings.core.dags_are_paused_at_creation = mkDefault false;
 
-          environment = {
-            AWS_DEFAULT_REGION = cfg.s3.region;
-            ETL_ALERT_EMAILS = lib.concatStringsSep "," cfg.alertEmails;
-            ETL_LATE_AFTER = cfg.lateAfter;
-            ETL_RUNNER = cfg.runner;
-            ETL_S3_BUCKET = cfg.s3.bucket;
-            ETL_S3_PREFIX = cfg.s3.prefix;
-            ETL_START_DATE = cfg.startDate;
-          }
-          // lib.optionalAttrs (cfg.s3.endpointUrl != null) {
-            AWS_ENDPOINT_URL_S3 = cfg.s3.endpointUrl;
-          }
-          // lib.optionalAttrs (cfg.lambda.endpointUrl != null) {
-            AWS_ENDPOINT_URL_LAMBDA = cfg.lambda.endpointUrl;
-          };
+          # To units, "%" begins a specifier; these values are what they say.
+          environment = lib.mapAttrs (_: lib.replaceStrings [ "%" ] [ "%%" ]) (
+            {
+              AWS_DEFAULT_REGION = cfg.s3.region;
+              ETL_ALERT_EMAILS = lib.concatStringsSep "," cfg.alertEmails;
+              ETL_LATE_AFTER = cfg.lateAfter;
+              ETL_RUNNER = cfg.runner;
+              ETL_S3_BUCKET = cfg.s3.bucket;
+              ETL_S3_PREFIX = cfg.s3.prefix;
+              ETL_START_DATE = cfg.startDate;
+            }
+            // lib.optionalAttrs (cfg.s3.endpointUrl != null) {
+              AWS_ENDPOINT_URL_S3 = cfg.s3.endpointUrl;
+            }
+            // lib.optionalAttrs (cfg.lambda.endpointUrl != null) {
+              AWS_ENDPOINT_URL_LAMBDA = cfg.lambda.endpointUrl;
+            }
+          );
 
           secrets = {
             aws = mkIf (cfg.s3.credentialsFile != null) {
@@ -280,7 +283,12 @@ in
       })
 
       (mkIf cfg.warehouse.createLocally {
-        systemd.services.mysql = helpers.serverKeptUp;
+        assertions = [ helpers.mysqlRefusal ];
+
+        systemd.services = {
+          etl-migrate.serviceConfig.ExecStartPre = [ (toString helpers.refuseOpenMysql) ];
+          mysql = helpers.serverKeptUp;
+        };
 
         services.mysql = {
           enable = true;

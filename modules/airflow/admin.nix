@@ -18,7 +18,7 @@ in
   options.services.airflow.admin = {
     enable = mkOption {
       type = types.bool;
-      default = lib.hasSuffix ".FabAuthManager" cfg.settings.core.auth_manager;
+      default = lib.hasSuffix "FabAuthManager" cfg.settings.core.auth_manager;
       defaultText = lib.literalExpression "settings.core.auth_manager is FAB's, as by default";
       description = "Whether to make a first administrator, in the FAB auth manager.";
     };
@@ -38,6 +38,14 @@ in
         the password; users made by hand stay as they are. When null, the host makes
         a password on its first start: root reads it in
         `/var/lib/airflow/secrets/admin-password`.
+
+        With another password a user's sessions and tokens end. To let go of somebody at
+        once, `airflow users delete --username NAME`, or take "active" from the user on
+        the page: within `settings.fab.cache_ttl` (5 s) nothing of theirs works any more.
+        Otherwise a token is good for `settings.api_auth.jwt_expiration_time` (an hour),
+        but can be exchanged for a new one; a session ends after
+        `settings.fab.session_lifetime_minutes` without activity (12 hours), and
+        `settings.fab.session_max_lifetime_minutes` after the login (a week).
       '';
     };
   };

@@ -40,6 +40,10 @@ in
         message = "services.airflow.database: a local database (createLocally) knows its user by the OS user; leave user at \"airflow\".";
       }
       {
+        assertion = db.createLocally -> builtins.match "[A-Za-z][A-Za-z0-9_]*" db.name != null;
+        message = "services.airflow.database.name: ${db.name} cannot be a database on this host; letters, digits and underscores can, after a letter.";
+      }
+      {
         assertion = helpers.hasServer && !db.createLocally -> db.host != null;
         message = "services.airflow.database: this host runs Airflow's server units; set host, or createLocally = true.";
       }

@@ -97,7 +97,14 @@ in
       })
 
       (lib.mkIf db.createLocally {
-        systemd.services.mysql = helpers.serverKeptUp;
+        assertions = [ helpers.mysqlRefusal ];
+
+        systemd.services = {
+          airflow-migrate = lib.mkIf helpers.hasServer {
+            serviceConfig.ExecStartPre = [ (toString helpers.refuseOpenMysql) ];
+          };
+          mysql = helpers.serverKeptUp;
+        };
 
         services.mysql = {
           enable = true;

@@ -127,6 +127,9 @@ rec {
   secretsFor =
     role: lib.attrNames (lib.filterAttrs (_: secret: lib.elem role secret.roles) cfg.secrets);
 
+  # Airflow finds its auth manager by its Python name.
+  authManager = pkgs.writeTextDir "airflow_auth_manager.py" (builtins.readFile ./auth_manager.py);
+
   baseEnvironment =
     user:
     {
@@ -134,6 +137,7 @@ rec {
       AIRFLOW_HOME = "/var/lib/${user}";
       HOME = "/var/lib/${user}";
       NO_COLOR = "1";
+      PYTHONPATH = toString authManager;
     }
     // cfg.environment;
 
@@ -287,6 +291,22 @@ rec {
     RestartMode = "direct";
   };
 
+  # Before anything is written to a local MySQL: databases that NixOS made before June 2026
+  # let every user of the host in as root.
+  refuseOpenMysql = pkgs.writeShellScript "airflow-refuse-open-mysql" ''
+    if ${config.services.mysql.package}/bin/mysql --no-defaults --socket /run/mysqld/mysqld.sock \
+      --user root --execute "" 2> /dev/null; then
+      echo "services.mysql: root@localhost takes anybody without a password, so that every task can read Airflow's database (GHSA-6qxx-6rg8-c4p8). As root: mysql --execute 'ALTER USER root@localhost IDENTIFIED WITH auth_socket'; systemctl start airflow.target" >&2
+      exit 78
+    fi
+  '';
+
+  # Why NixOS's MySQL can't be used, if so.
+  mysqlRefusal = {
+    assertion = config.services.mysql.secureSuperUserByDefault or false;
+    message = "services.mysql: root@localhost would take anybody without a password (GHSA-6qxx-6rg8-c4p8); take a nixpkgs of June 2026 or newer, and leave services.mysql.secureSuperUserByDefault at true.";
+  };
+
   secretsUnit = lib.optional (hasServer && cfg.generatedSecrets != { }) "airflow-secrets.service";
 
   # A command for administrators: the user, the environment and the credentials of a
@@ -305,8 +325,23 @@ rec {
       names = secretsFor role;
       serves = connections && cfg.hasSecretsBackend;
       directory = "\"$CREDENTIALS_DIRECTORY\"";
-      # The only specifier of units that stands in an environment.
-      quote = value: "'${lib.replaceStrings [ "'" "%d" ] [ "'\\''" "'${directory}'" ] value}'";
+      # What units make of their environment.
+      quote =
+        value:
+        "'${
+          lib.replaceStrings
+            [
+              "'"
+              "%%"
+              "%d"
+            ]
+            [
+              "'\\''"
+              "%"
+              "'${directory}'"
+            ]
+            value
+        }'";
       assignments =
         lib.mapAttrs (_: quote) (baseEnvironment user // credentialEnvironment names // environment)
         // lib.optionalAttrs connections (secretsBackend "${directory}/connections.env");
@@ -314,6 +349,10 @@ rec {
     pkgs.writeShellScriptBin name ''
       set -euo pipefail
       if ((UID != 0)); then
+        if [[ ! -x /run/wrappers/bin/sudo ]]; then
+          echo "${name}: this host has no sudo; become root to run it" >&2
+          exit 1
+        fi
         exec /run/wrappers/bin/sudo -- "$0" "$@"
       fi
       export PATH=${

@@ -70,7 +70,7 @@ in
 
       settings = {
         core = {
-          auth_manager = mkDefault "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager";
+          auth_manager = mkDefault "airflow_auth_manager.PasswordBoundFabAuthManager";
           # How soon a task that was lost with its worker is run again; 300 s by default.
           default_task_retry_delay = mkDefault 15;
           dags_folder = mkDefault (if deployed then "/etc/airflow/dags" else toString cfg.dagsFolder);
@@ -86,6 +86,15 @@ in
           }:${toString cfg.webserver.port}";
           host = mkDefault cfg.webserver.host;
           port = mkDefault cfg.webserver.port;
+        };
+        # Seconds: whoever has a token can have a new one until then, and sessions renew theirs.
+        api_auth.jwt_expiration_time = mkDefault 3600;
+        fab = {
+          # Seconds for which a user may still act who was deactivated, or deleted.
+          cache_ttl = mkDefault 5;
+          # Minutes without activity, and from the login on.
+          session_lifetime_minutes = mkDefault 720;
+          session_max_lifetime_minutes = mkDefault 10080;
         };
         scheduler = {
           # The default second between tasks is most of the run time of a short DAG.

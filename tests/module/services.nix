@@ -100,6 +100,7 @@ in
       mysql = {
         enable = lib.mkEnableOption "MySQL";
         package = mkOption { type = types.package; };
+        secureSuperUserByDefault = option types.bool true;
         settings = option (types.attrsOf setting) { };
         ensureDatabases = option (types.listOf types.str) [ ];
         ensureUsers = option (types.listOf (

@@ -61,7 +61,7 @@ def test_enable_alone_makes_a_redis_reached_by_its_socket() -> None:
 def test_the_settings_of_a_single_host() -> None:
     settings = system(SINGLE).settings
     assert settings["core"] == {
-        "auth_manager": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+        "auth_manager": "airflow_auth_manager.PasswordBoundFabAuthManager",
         "dags_folder": "/var/lib/airflow-dags",
         "default_task_retry_delay": "15",
         "execution_api_server_url": "http://127.0.0.1:8080/execution/",
@@ -259,7 +259,10 @@ def test_nginx_in_front() -> None:
     assert hidden == r"~ ^/(execution/|(auth/)?(docs|redoc|openapi\.json))"
     assert site["locations"][hidden]["extraConfig"] == "return 404;\n"
     assert proxied.settings["api"]["base_url"] == "https://airflow.example.org"
-    assert proxied.settings["fab"] == {"cookie_secure": "True", "enable_proxy_fix": "True"}
+    assert (proxied.settings["fab"]["cookie_secure"], proxied.settings["fab"]["enable_proxy_fix"]) == (
+        "True",
+        "True",
+    )
     assert proxied.service("airflow-webserver.service")["ExecStart"][0].endswith("api-server --proxy-headers")
     assert sorted(proxied.host["allowedTCPPorts"]) == [80, 443, 8793]
     assert "--proxy-headers" not in system(SINGLE).service("airflow-webserver.service")["ExecStart"][0]
@@ -309,6 +312,26 @@ def test_the_pipeline() -> None:
     assert etl.units["airflow-dag-processor.service"]["Unit"]["X-Restart-Triggers"] == [
         etl.host["etc"]["airflow/dags"]
     ]
+
+
+def test_values_of_the_pipeline_arrive_as_they_are_written() -> None:
+    etl = system("""{
+      services.airflow = { enable = true; environment.KEYS = "%d/keys"; };
+      services.etl = {
+        enable = true;
+        startDate = "2016-02-21";
+        s3 = { bucket = "events"; prefix = "x%20y/%d"; endpointUrl = "http://s3/?a=%2F"; };
+      };
+    }""")
+    for unit in ("airflow-worker.service", "airflow-triggerer.service"):
+        environment = etl.environment(unit)
+        # systemd reads "%%" as "%".
+        assert environment["ETL_S3_PREFIX"] == "x%%20y/%%d"
+        assert environment["AWS_ENDPOINT_URL_S3"] == "http://s3/?a=%%2F"
+        assert environment["KEYS"] == "%d/keys"
+    (command,) = (file for path, file in etl.files.items() if path.endswith("-etl/bin/etl"))
+    assert "ETL_S3_PREFIX='x%20y/%d'" in command.text
+    assert """KEYS=''"$CREDENTIALS_DIRECTORY"'/keys'""" in command.text
 
 
 def test_the_environment_has_all_that_the_dag_imports() -> None:

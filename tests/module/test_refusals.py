@@ -99,6 +99,18 @@ REFUSED = [
         id="nginx on a worker host",
     ),
     pytest.param(
+        f'{{ {SINGLE} services.airflow.database.name = "air-flow"; }}',
+        "services.airflow.database.name: air-flow cannot be a database on this host; letters, digits and "
+        "underscores can, after a letter.",
+        id="database name",
+    ),
+    pytest.param(
+        f"{{ {SINGLE} services.mysql.secureSuperUserByDefault = false; }}",
+        "services.mysql: root@localhost would take anybody without a password (GHSA-6qxx-6rg8-c4p8); take a "
+        "nixpkgs of June 2026 or newer, and leave services.mysql.secureSuperUserByDefault at true.",
+        id="open root of MySQL",
+    ),
+    pytest.param(
         f"{{ {SINGLE} services.airflow.workers.default.concurrency = 0; }}",
         "services.airflow.workers.default.concurrency is 0; a worker runs at least 1 task at a time.",
         id="concurrency 0",

@@ -74,6 +74,20 @@ with subtest("Tasks reach the warehouse's rows, and not Airflow's database"):
     for user in ("airflow", "etl", "root"):
         refused(as_user("airflow-worker", f"mysql --user {user} --execute 'SELECT 1' 2>&1"), "Access denied")
 
+with subtest("Nothing starts on a MySQL whose root takes anybody"):
+    machine.succeed(
+        "mysql --execute \"ALTER USER root@localhost IDENTIFIED WITH caching_sha2_password BY ''\"",
+        "systemctl stop airflow.target",
+    )
+    machine.fail("systemctl restart airflow-migrate", timeout=60)
+    machine.fail("systemctl restart etl-migrate", timeout=60)
+    for unit in ("airflow-migrate", "etl-migrate"):
+        machine.succeed(f"journalctl --unit {unit} --output cat | grep 'services.mysql: root@localhost'")
+    # As it says.
+    machine.succeed("mysql --execute 'ALTER USER root@localhost IDENTIFIED WITH auth_socket'")
+    machine.succeed("systemctl start airflow.target", timeout=120)
+    wait_for_airflow(machine)
+
 with subtest("Airflow's own units reach its database, and not the warehouse"):
     machine.succeed(sql("airflow", "airflow", "SELECT COUNT(*) FROM dag"))
     refused(sql("airflow", "warehouse", "SELECT COUNT(*) FROM user_event"), "Access denied")

@@ -49,6 +49,49 @@ def check_refusal(unit, name, option, complaint):
     machine.succeed(f"systemctl stop {unit}", f"systemctl reset-failed {unit}")
 
 
+def credentials(username, password_file):
+    """Print a login as JSON; the password is on no command line."""
+    return f"""printf '{{"username": "{username}", "password": "%s"}}' "$(cat {password_file})" """
+
+
+def log_in(username, password_file):
+    """Keep a token of a user's, and a session as a browser has it; both work."""
+    jar, page = f"/run/{username}.cookies", "/run/login.html"
+    machine.succeed(
+        f"{credentials(username, password_file)} | {CURL} --fail --header 'Content-Type: application/json' "
+        f'--data @- {SITE}/auth/token | sed \'s/.*"access_token":"\\([^"]*\\)".*/Authorization: Bearer \\1/\' '
+        f"> /run/{username}.token",
+        f"{CURL} --fail --cookie-jar {jar} --output {page} {SITE}/auth/login/",
+        f"{CURL} --cookie {jar} --cookie-jar {jar} --output /dev/null --data-urlencode username={username} "
+        f"--data-urlencode password@<(tr -d '\\n' < {password_file}) --data-urlencode csrf_token=\"$("
+        f"sed --quiet 's/.*name=.csrf_token.[^>]*value=.\\([^\\x22]*\\).*/\\1/p' {page} | head -n 1)\" {SITE}/auth/login/",
+    )
+    t.assertEqual((token_status(username), session_status(username)), ("200", "200"))
+
+
+def status(arguments):
+    return machine.succeed(f"{CURL} --output /dev/null --write-out '%{{http_code}}' {arguments}")
+
+
+def token_status(username):
+    return status(f"--header @/run/{username}.token {SITE}/ui/auth/me")
+
+
+def session_status(username):
+    """Return how a page is answered that only a session opens."""
+    return status(f"--cookie /run/{username}.cookies {SITE}/auth/users/userinfo/")
+
+
+def wait_until_out(username):
+    wait_for(f"{username} is out", lambda: token_status(username) in ("401", "403"), 30)
+    t.assertNotEqual(session_status(username), "200")
+    exchange = (
+        f"--header @/run/{username}.token --header 'Content-Type: application/json' "
+        f"--data '{{}}' {SITE}/ui/auth/token"
+    )
+    t.assertIn(status(exchange), ("401", "403"))
+
+
 start_all()
 wait_for_airflow(machine)
 
@@ -113,11 +156,30 @@ with subtest("A changed credential changes the password of the administrator, an
         "--role Viewer --password by-hand"
     )
     machine.succeed("cp /etc/credentials/admin-password /run/before")
+    log_in("admin", "/run/before")
+    log_in("ann", "/run/of-ann")
     change("admin-password", "head -c 18 /dev/urandom | base64")
     machine.succeed("systemctl restart airflow-admin", timeout=60)
     t.assertEqual(token_for("admin", "/run/before"), "401")
     t.assertEqual(token_for("admin", "/etc/credentials/admin-password"), "201")
     t.assertEqual(token_for("ann", "/run/of-ann"), "201")
+
+with subtest("The sessions and tokens of a changed password end, and nobody else's"):
+    wait_until_out("admin")
+    t.assertEqual((token_status("ann"), session_status("ann")), ("200", "200"))
+    machine.succeed(
+        "echo another > /run/of-ann; airflow users reset-password --username ann --password another"
+    )
+    wait_until_out("ann")
+
+with subtest("So do those of a user who is deactivated, or deleted"):
+    log_in("ann", "/run/of-ann")
+    machine.succeed("mysql airflow --execute \"UPDATE ab_user SET active = 0 WHERE username = 'ann'\"")
+    wait_until_out("ann")
+    machine.succeed("mysql airflow --execute \"UPDATE ab_user SET active = 1 WHERE username = 'ann'\"")
+    log_in("ann", "/run/of-ann")
+    machine.succeed("airflow users delete --username ann")
+    wait_until_out("ann")
 
 with subtest("The Fernet key is rotated, and what it encrypts stays readable"):
     machine.succeed(

@@ -153,13 +153,42 @@ def test_all_the_statistics_of_an_organization(warehouse: sa.URL) -> None:
     }
 
 
-def test_an_empty_warehouse_has_no_statistics(warehouse: sa.URL) -> None:
-    assert run(warehouse, Contents()) == {}
+def test_without_organizations_the_job_says_what_brings_them(warehouse: sa.URL) -> None:
+    with pytest.raises(EtlError, match="no organizations in the warehouse: run `etl import-organizations`"):
+        run(warehouse, Contents(events=[login(NOON)]))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        of_two_organizations(),
+        Contents({3}),
+        # Users who aren't listed, not even one whose id is an organization's.
+        of_two_organizations(login(NOON, 99), message(NOON, user=99), login(NOON, 1)),
+        Contents(
+            {1},
+            {(1, 10), (3, 30)},
+            [login(NOON, 30), payment(NOON, "5.00", 3), ticket(NOON, 3), ticket(NOON, 10)],
+        ),
+    ],
+)
+def test_events_of_nobody_listed_are_an_error_and_not_nothing(warehouse: sa.URL, contents: Contents) -> None:
+    run(warehouse, of_two_organizations(login(NOON)))
+    before = written(warehouse)
+    with pytest.raises(EtlError, match="no event in the warehouse belongs to any of its organizations"):
+        run(warehouse, contents)
+    assert written(warehouse) == before
+
+
+def test_a_quiet_day_has_no_statistics_and_is_fine(warehouse: sa.URL) -> None:
+    assert run(warehouse, of_two_organizations(login(NOON - timedelta(days=100)))) == {}
+    assert run(warehouse, of_two_organizations(ticket(NOON - timedelta(days=100)))) == {}
 
 
 def test_an_organization_without_events_has_no_row(warehouse: sa.URL) -> None:
-    assert run(warehouse, of_two_organizations()) == {}
-    assert run(warehouse, Contents({3})) == {}
+    assert named(run(warehouse, of_two_organizations(ticket(NOON)))) == {
+        "num_support_tickets_past_month": "1.00"
+    }
 
 
 def test_a_group_without_events_of_this_week_has_only_its_average(warehouse: sa.URL) -> None:
@@ -261,8 +290,8 @@ def test_a_user_in_two_organizations_counts_in_both(warehouse: sa.URL) -> None:
 
 def test_users_who_are_not_listed_count_nowhere(warehouse: sa.URL) -> None:
     # Not even one whose id is an organization's.
-    contents = of_two_organizations(login(NOON, 99), message(NOON, user=99), login(NOON, 1))
-    assert run(warehouse, contents) == {}
+    contents = of_two_organizations(login(NOON, 99), message(NOON, user=99), login(NOON, 1), ticket(NOON))
+    assert named(run(warehouse, contents)) == {"num_support_tickets_past_month": "1.00"}
 
 
 def test_organizations_that_are_not_listed_count_nowhere(warehouse: sa.URL) -> None:
@@ -271,13 +300,13 @@ def test_organizations_that_are_not_listed_count_nowhere(warehouse: sa.URL) -> N
         {(1, 10), (3, 30), (3, 10)},
         [
             login(NOON, 30),
-            message(NOON, user=30),
             payment(NOON, "5.00", 3),
             ticket(NOON, 3),
             ticket(NOON, 10),
+            ticket(NOON, 1),
         ],
     )
-    assert run(warehouse, contents) == {}
+    assert named(run(warehouse, contents)) == {"num_support_tickets_past_month": "1.00"}
 
 
 def test_an_organization_without_users_still_pays(warehouse: sa.URL) -> None:
@@ -612,7 +641,7 @@ def test_what_no_longer_holds_is_removed(warehouse: sa.URL) -> None:
     assert len(run(warehouse, Contents({2}, {(1, 10), (2, 20)}, everything))) == 2
     # and so do events.
     assert len(run(warehouse, of_two_organizations(*everything[3:]))) == 3
-    assert run(warehouse, of_two_organizations()) == {}
+    assert run(warehouse, of_two_organizations(ticket(PAST_TEN_WEEKS))) == {}
     assert written(warehouse) == {}
 
 
@@ -622,7 +651,7 @@ def test_other_days_stay_as_they_are(warehouse: sa.URL) -> None:
     for day in days:
         run(warehouse, contents, day)
     before = written(warehouse)
-    run(warehouse, of_two_organizations(), DAY)
+    run(warehouse, of_two_organizations(ticket(PAST_TEN_WEEKS)), DAY)
     assert written(warehouse) == {day: before[day] for day in (days[0], days[2]) if day in before}
     assert days[2] in before
 
@@ -682,7 +711,10 @@ def test_random_days_agree_with_the_rules(warehouse: sa.URL, seed: int) -> None:
             replace_contents(warehouse, contents)
             for day in (run_date, run_date + timedelta(days=dice.randrange(-7, 8))):
                 statistics = rules.statistics(day, contents)
-                if too_large := rules.too_large(statistics):
+                if not rules.counts_at_all(contents):
+                    with pytest.raises(EtlError, match=r"no event|no organizations"):
+                        organization_stats(day, warehouse)
+                elif too_large := rules.too_large(statistics):
                     refuses(warehouse, {organization for organization, _ in too_large}, day)
                 else:
                     organization_stats(day, warehouse)

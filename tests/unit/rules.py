@@ -199,3 +199,20 @@ def compact(line: str) -> str:
             in_string = character == '"'
         kept.append(character)
     return "".join(kept)
+
+
+def tables_after(days: list[list[bytes]]) -> dict[str, dict[str, str]]:
+    """Return what the tables hold after days were loaded in their order: of each id its name, or its text.
+
+    Within a day the first line of an id wins, in each table by itself; between days, the last one.
+    """
+    tables: dict[str, dict[str, str]] = {}
+    for lines in days:
+        of_day: dict[str, dict[str, str]] = {}
+        for line in lines:
+            table, columns = classify(line)
+            shown = str(columns["event_blob"] if table == "unknown_event" else columns["event"])
+            of_day.setdefault(table, {}).setdefault(str(columns["id"]), shown)
+        for table, rows in of_day.items():
+            tables.setdefault(table, {}).update(rows)
+    return tables

@@ -58,6 +58,17 @@ def statistics(run_date: date, contents: Contents) -> Statistics:
     }
 
 
+def counts_at_all(contents: Contents) -> bool:
+    """Say whether any event, however old, belongs to an organization; where none does, the job refuses."""
+    return any(
+        (organization, event.user_id) in contents.members
+        if isinstance(event, UserEvent)
+        else event.organization_id == organization
+        for event in contents.events
+        for organization in contents.organizations
+    )
+
+
 def too_large(statistics: Statistics) -> set[tuple[int, str]]:
     """Return what does not fit decimal(11,2); with any such value nothing of the day is written."""
     return {key for key, value in statistics.items() if abs(value) > LARGEST_VALUE}

@@ -1,6 +1,6 @@
 """The event loading job: one day of JSON lines from S3 into the four event tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from time import monotonic
@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl import downloads, formats, json_text, lines, storage, tables, warehouse
+from etl import downloads, formats, json_text, lines, objects, storage, tables, warehouse
 from etl.config import S3Location
+from etl.day_rows import DayRows
 from etl.errors import EtlError
 from etl.events import (
     Event,
@@ -19,10 +20,16 @@ from etl.events import (
     UserEvent,
     classify,
 )
+from etl.objects import ListedObject
 
 ROWS_PER_BATCH = 10_000
+BYTES_PER_BATCH = 8 * 2**20
 # Of the lines read last; most repetitions of an event stand near each other, letter for letter.
 LINES_REMEMBERED = 100_000
+BYTES_REMEMBERED = 24 * 2**20
+# Of a day, and so many characters of each.
+MALFORMED_LINES_KEPT = 100
+MALFORMED_CHARACTERS_KEPT = 1_000
 
 TABLE_OF: dict[type[Event], sa.Table] = {
     UserEvent: tables.user_event,
@@ -38,6 +45,7 @@ class LoadReport:
 
     Every line that is not blank is either a row or a duplicate; malformed lines are counted among them.
     Objects that are one JSON array each, and not one event a line, are told by the key of the first.
+    The digest of the objects tells whether the day's objects are still those that were loaded.
     """
 
     run_date: date
@@ -50,6 +58,7 @@ class LoadReport:
     objects: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    objects_digest: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
@@ -66,6 +75,8 @@ def load_events(
 ) -> LoadReport:
     """Load the events of a day; all of them, or none where it fails.
 
+    A day that was loaded before is left as a first load of the objects that are there now would leave it.
+
     Args:
         run_date: the UTC day.
         source: where the days lie.
@@ -78,88 +89,118 @@ def load_events(
     """
     started = monotonic()
     s3 = storage.client()
+    read: list[ListedObject] = []
+
+    def listing() -> Iterator[ListedObject]:
+        for listed in storage.list_objects(s3, source, run_date):
+            read.append(listed)
+            yield listed
+
     with warehouse.transaction(url, exclusive="load-events") as connection:
-        load = _Load(connection, nul_fits=warehouse.holds_nul(url))
+        load = _Load(DayRows(connection, run_date), nul_fits=warehouse.holds_nul(url))
         arrays: list[str] = []
-        listing = storage.list_objects(s3, source, run_date)
-        for listed, stream in downloads.open_objects(s3, source, run_date, listing):
+        for count, (listed, stream) in enumerate(downloads.open_objects(s3, source, run_date, listing()), 1):
             name = storage.object_name(source, run_date, listed.key)
             first = last = b""
+            number = 0
             for batch in lines.batches(formats.text_of(stream, listed.size, name), name):
                 first, last = first or batch[0], batch[-1]
-                for line in batch:
-                    load.add(line)
+                for number, line in enumerate(batch, number + 1):  # noqa: B020 - it goes on
+                    load.add(line, listed.key, number)
             if json_text.is_array_of(first, last):
                 arrays.append(listed.key)
-            load.objects, load.bytes = load.objects + 1, load.bytes + listed.size
+            load.bytes += listed.size
             if on_progress:
-                on_progress(load.objects, load.lines)
-        if not load.objects and not allow_empty:
+                on_progress(count, load.lines)
+        if not read and not allow_empty:
             raise EtlError(
                 f"there are no objects for {run_date} under s3://{source.bucket}/{source.day_prefix(run_date)}"
             )
-        load.flush()
-    return LoadReport(
-        run_date,
-        lines=load.lines,
-        rows={table.name: len(load.seen[kind]) for kind, table in TABLE_OF.items()},
-        duplicates=load.duplicates,
-        malformed=load.malformed,
-        json_arrays=len(arrays),
-        first_json_array=arrays[0] if arrays else None,
-        objects=load.objects,
-        bytes=load.bytes,
-        seconds=round(monotonic() - started, 3),
-    )
+        rows = load.finish()
+        report = LoadReport(
+            run_date,
+            lines=load.lines,
+            rows=rows,
+            duplicates=load.lines - sum(rows.values()),
+            malformed=load.malformed,
+            json_arrays=len(arrays),
+            first_json_array=arrays[0] if arrays else None,
+            objects=len(read),
+            bytes=load.bytes,
+            seconds=round(monotonic() - started, 3),
+            objects_digest=objects.digest(read),
+        )
+        _keep(connection, report, read, load.malformed_lines)
+    return report
 
 
 class _Load:
-    """The state of one load: what was seen, and the rows that wait to be written.
+    """The state of one load: what was read, and the rows that wait to be written.
 
-    Its memory grows with the number of different ids in the day, not with its bytes.
+    Its memory doesn't grow with the day: whether an id was there before, the warehouse knows.
     """
 
-    def __init__(self, connection: sa.Connection, *, nul_fits: bool) -> None:
-        self.lines = self.duplicates = self.malformed = self.objects = self.bytes = 0
-        self.seen: dict[type[Event], set[str]] = {kind: set() for kind in TABLE_OF}
-        self._connection = connection
+    def __init__(self, day_rows: DayRows, *, nul_fits: bool) -> None:
+        self.lines = self.malformed = self.bytes = 0
+        # Object, number of the line, id of the unknown event, beginning of the text.
+        self.malformed_lines: list[tuple[str, int, str, str]] = []
+        self._day_rows = day_rows
         self._nul_fits = nul_fits
         self._read_at = warehouse.utc_now()
         self._recent: set[bytes] = set()
-        self._waiting: dict[type[Event], list[Event]] = {kind: [] for kind in TABLE_OF}
+        self._recent_bytes = 0
+        self._waiting: dict[type[Event], dict[str, Event]] = {kind: {} for kind in TABLE_OF}
+        self._waiting_bytes = 0
 
-    def add(self, line: bytes) -> None:
-        """Take in one line; the first one of an id wins."""
+    def add(self, line: bytes, key: str, number: int) -> None:
+        """Take in one line of an object, of those that are not blank; the first one of an id wins."""
         self.lines += 1
         if line in self._recent:
-            self.duplicates += 1
             return
         event = classify(line, nul_fits=self._nul_fits)
-        if isinstance(event, UnknownEvent) and event.malformed:
-            self.malformed += 1
-        else:
-            if len(self._recent) >= LINES_REMEMBERED:
-                self._recent.clear()
-            self._recent.add(line)
         kind = type(event)
-        if event.id in self.seen[kind]:
-            self.duplicates += 1
-            return
-        self.seen[kind].add(event.id)
+        if isinstance(event, UnknownEvent) and event.malformed:
+            self._note_malformed(event, key, number)
+        else:
+            self._remember(line)
         waiting = self._waiting[kind]
-        waiting.append(event)
+        if event.id in waiting:
+            return
+        waiting[event.id] = event
+        self._waiting_bytes += len(line)
         if len(waiting) >= ROWS_PER_BATCH:
             self._write(kind)
+        elif self._waiting_bytes >= BYTES_PER_BATCH:
+            self._write_all()
 
-    def flush(self) -> None:
-        """Write the rows that still wait."""
+    def finish(self) -> dict[str, int]:
+        """Write the rows that still wait, and return how many the day has of each kind."""
+        self._write_all()
+        self._day_rows.finish()
+        return self._day_rows.counts
+
+    def _remember(self, line: bytes) -> None:
+        if len(self._recent) >= LINES_REMEMBERED or self._recent_bytes >= BYTES_REMEMBERED:
+            self._recent.clear()
+            self._recent_bytes = 0
+        self._recent.add(line)
+        self._recent_bytes += len(line)
+
+    def _note_malformed(self, event: UnknownEvent, key: str, number: int) -> None:
+        self.malformed += 1
+        if len(self.malformed_lines) < MALFORMED_LINES_KEPT:
+            beginning = event.event_blob[:MALFORMED_CHARACTERS_KEPT]
+            self.malformed_lines.append((key, number, event.id, beginning))
+
+    def _write_all(self) -> None:
         for kind in self._waiting:
             self._write(kind)
+        self._waiting_bytes = 0
 
     def _write(self, kind: type[Event]) -> None:
-        rows = [_row(event, self._read_at) for event in self._waiting[kind]]
+        rows = [_row(event, self._read_at) for event in self._waiting[kind].values()]
         if rows:
-            warehouse.upsert(self._connection, TABLE_OF[kind], rows)
+            self._day_rows.add(TABLE_OF[kind], rows)
         self._waiting[kind].clear()
 
 
@@ -171,3 +212,24 @@ def _row(event: Event, read_at: str) -> warehouse.Row:
             return event._replace(payment_amount=str(event.payment_amount))  # type: ignore[arg-type]
         case _:
             return event
+
+
+def _keep(
+    connection: sa.Connection,
+    report: LoadReport,
+    read: list[ListedObject],
+    malformed_lines: list[tuple[str, int, str, str]],
+) -> None:
+    """Keep the report of a day's load, its objects, and some of its malformed lines."""
+    day = report.run_date.isoformat()
+    figures = (report.lines, report.duplicates, report.malformed, report.objects, report.bytes)
+    loaded = (day, warehouse.utc_now(), *figures, report.seconds, None)
+    warehouse.upsert(connection, tables.day_load, [loaded])
+    of_day: dict[sa.Table, list[warehouse.Row]] = {
+        tables.day_load_rows: [(day, *item) for item in report.rows.items()],
+        tables.day_object: [(day, number, *found) for number, found in enumerate(read, 1)],
+        tables.malformed_line: [(day, number, *line) for number, line in enumerate(malformed_lines, 1)],
+    }
+    for table, rows in of_day.items():
+        connection.execute(sa.delete(table).where(table.c.run_date == report.run_date))
+        warehouse.upsert(connection, table, rows)

@@ -1,6 +1,8 @@
 """What an object of a day is. Free of S3's libraries, so that the DAG can ask at no cost."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 
@@ -23,3 +25,12 @@ def holds_data(entry: Mapping[str, Any]) -> bool:
         entry: the object's ``Size`` in bytes among the names that S3 gives, as in a listing's ``Contents``.
     """
     return bool(entry["Size"] > 0)
+
+
+def digest(objects: Iterable[ListedObject]) -> str:
+    """Return a digest that tells whether a day's objects are still those: SHA-256 in hex.
+
+    Args:
+        objects: a day's objects, in any order.
+    """
+    return sha256(json.dumps(sorted(objects)).encode()).hexdigest()

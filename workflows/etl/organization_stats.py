@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from time import monotonic
 from typing import Any
 
@@ -12,6 +12,7 @@ from etl import warehouse
 from etl.errors import EtlError
 from etl.tables import (
     LARGEST_AMOUNT,
+    day_load,
     organization,
     organization_event,
     organization_payment,
@@ -49,7 +50,8 @@ def organization_stats(run_date: date, url: sa.URL) -> StatsReport:
         url: the warehouse.
 
     Raises:
-        EtlError: the warehouse fails, or a value does not fit its column; the day is left as it was.
+        EtlError: the warehouse fails, no event in it belongs to any organization, or a value does not fit its
+            column; the day is left as it was. A day without events in a warehouse that has some is fine.
     """
     started = monotonic()
     of_day = organization_statistic.c.day == run_date
@@ -72,6 +74,13 @@ def organization_stats(run_date: date, url: sa.URL) -> StatsReport:
             written, of_organizations = connection.execute(
                 sa.select(sa.func.count(), sa.func.count(organizations)).where(of_day)
             ).one()
+            if not written:
+                _expect_organizations(connection)
+            connection.execute(
+                sa.update(day_load)
+                .where(day_load.c.run_date == run_date)
+                .values(statistics_at=datetime.now(UTC).replace(microsecond=0, tzinfo=None))
+            )
     except EtlError as error:
         raise _overflow(run_date, url) or error from error.__cause__
     return StatsReport(run_date, written, of_organizations, round(monotonic() - started, 3))
@@ -163,6 +172,23 @@ def _statistic(
 
 def _listed(organization_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     return organization_id.in_(sa.select(organization.c.organization_id))
+
+
+def _expect_organizations(connection: sa.Connection) -> None:
+    """Refuse to compute nothing of nothing: without organizations, and members, no event counts."""
+    if connection.execute(sa.select(organization.c.organization_id).limit(1)).first() is None:
+        raise EtlError("there are no organizations in the warehouse: run `etl import-organizations`")
+    users = sa.select(organization_user.c.user_id).where(_listed(organization_user.c.organization_id))
+    of_organizations = (
+        sa.select(user_event.c.id).where(user_event.c.user_id.in_(users)),
+        sa.select(organization_payment.c.id).where(_listed(organization_payment.c.organization_id)),
+        sa.select(organization_event.c.id).where(_listed(organization_event.c.organization_id)),
+    )
+    if all(connection.execute(query.limit(1)).first() is None for query in of_organizations):
+        raise EtlError(
+            "no event in the warehouse belongs to any of its organizations or their members: "
+            "check what `etl import-organizations` brought, and that days are loaded"
+        )
 
 
 def _overflow(run_date: date, url: sa.URL) -> EtlError | None:

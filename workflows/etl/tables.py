@@ -55,6 +55,11 @@ def _since() -> list[sa.Column[Any]]:
     ]
 
 
+def _run_date() -> sa.Column[Any]:
+    """Return the column of the newest day whose objects have a row; no day is known of rows from before."""
+    return sa.Column("run_date", sa.Date)
+
+
 def money() -> sa.types.TypeEngine[Any]:
     """Return a type for amounts: eleven digits, two of them decimals."""
     # SQLite hands out floats; turning them into decimals would only look exact.
@@ -67,6 +72,8 @@ user_event = sa.Table(
     *_event_columns(),
     *_named("user_id"),
     sa.Column("social_network_type", binary_text(20)),
+    _run_date(),
+    sa.Index("user_event_by_run_date", "run_date"),
     sa.Index("user_event_activity", "timestamp", "event", "social_network_type", "user_id"),
 )
 organization_payment = sa.Table(
@@ -76,6 +83,8 @@ organization_payment = sa.Table(
     *_named("organization_id"),
     sa.Column("payment_amount", money(), nullable=False),
     sa.Column("payment_processor", binary_text(20), nullable=False),
+    _run_date(),
+    sa.Index("organization_payment_by_run_date", "run_date"),
     sa.Index("organization_payment_by_organization", "organization_id", "timestamp"),
 )
 organization_event = sa.Table(
@@ -83,6 +92,8 @@ organization_event = sa.Table(
     metadata,
     *_event_columns(),
     *_named("organization_id"),
+    _run_date(),
+    sa.Index("organization_event_by_run_date", "run_date"),
     sa.Index("organization_event_by_organization", "organization_id", "timestamp"),
 )
 unknown_event = sa.Table(
@@ -91,6 +102,70 @@ unknown_event = sa.Table(
     sa.Column("id", binary_text(100), primary_key=True),
     sa.Column("read_at", utc_datetime(), nullable=False),
     sa.Column("event_blob", binary_text(), nullable=False),
+    _run_date(),
+    sa.Index("unknown_event_by_run_date", "run_date"),
+)
+
+
+def superseded(table: sa.Table) -> sa.Table:
+    """Return the table beside an event table that keeps what earlier days have of the ids of later ones.
+
+    Args:
+        table: the event table; of an id, it has what the newest day has.
+    """
+    name = f"superseded_{table.name}"
+    columns = [
+        sa.Column(
+            column.name,
+            column.type,
+            primary_key=column.name in ("id", "run_date"),
+            nullable=bool(column.nullable) and column.name != "run_date",
+        )
+        for column in table.columns
+    ]
+    return sa.Table(name, table.metadata, *columns, sa.Index(f"{name}_by_run_date", "run_date"))
+
+
+event_tables = (user_event, organization_payment, organization_event, unknown_event)
+superseded_by = {table: superseded(table) for table in event_tables}
+
+day_load = sa.Table(
+    "day_load",
+    metadata,
+    sa.Column("run_date", sa.Date, primary_key=True),
+    sa.Column("loaded_at", utc_datetime(), nullable=False),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False)
+        for name in ("lines", "duplicates", "malformed", "objects", "bytes")
+    ),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("statistics_at", utc_datetime()),
+)
+day_load_rows = sa.Table(
+    "day_load_rows",
+    metadata,
+    sa.Column("run_date", sa.Date, primary_key=True),
+    sa.Column("event_table", binary_text(100), primary_key=True),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+)
+day_object = sa.Table(
+    "day_object",
+    metadata,
+    sa.Column("run_date", sa.Date, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("object_key", binary_text(1024), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("etag", binary_text(100), nullable=False),
+)
+malformed_line = sa.Table(
+    "malformed_line",
+    metadata,
+    sa.Column("run_date", sa.Date, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("object_key", binary_text(1024), nullable=False),
+    sa.Column("line_number", sa.BigInteger, nullable=False),
+    sa.Column("unknown_event_id", binary_text(100), nullable=False),
+    sa.Column("beginning", binary_text(), nullable=False),
 )
 organization = sa.Table(
     "organization",

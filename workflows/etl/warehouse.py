@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -95,17 +96,40 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
         table: where to.
         rows: values in the order of the table's columns, of different keys. Times and amounts as text.
     """
-    by_key = sorted(rows, key=lambda row: row[: len(table.primary_key)])
-    connection.exec_driver_sql(_upsert_sql(table, connection.dialect.name), by_key)
+    _write(connection, table, rows, replace=True)
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> int:
+    """Write the rows whose keys are not there, in the order of their keys, and leave the others alone.
+
+    Args:
+        connection: an open transaction.
+        table: where to.
+        rows: values in the order of the table's columns, of different keys. Times and amounts as text.
+
+    Returns:
+        How many were written.
+    """
+    return _write(connection, table, rows, replace=False)
+
+
+def _write(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], *, replace: bool) -> int:
+    if not rows:
+        return 0
+    key = itemgetter(*(n for n, column in enumerate(table.columns) if column.primary_key))
+    statement = _insert_sql(table, connection.dialect.name, replace=replace)
+    return connection.exec_driver_sql(statement, sorted(rows, key=key)).rowcount
+
+
+# What a row keeps when it is written again: a line that is read again was first read when it was.
+KEPT = frozenset({"read_at", "created_date", "statistics_at"})
 
 
 @lru_cache
-def _upsert_sql(table: sa.Table, backend: str) -> str:
+def _insert_sql(table: sa.Table, backend: str, *, replace: bool) -> str:
     """Compile the statement once, with one positional placeholder a column."""
     keys = list(table.primary_key.columns)
-    # A line that is read again was first read when it was.
-    kept = {*keys, *(table.columns[name] for name in ("read_at", "created_date") if name in table.columns)}
-    updated = [column.name for column in table.columns if column not in kept]
+    updated = [column.name for column in table.columns if column not in keys and column.name not in KEPT]
     values: dict[str, Any] = {column.name: sa.bindparam(column.name) for column in table.columns}
     statement: sa.Insert
     dialect: sa.Dialect
@@ -115,20 +139,30 @@ def _upsert_sql(table: sa.Table, backend: str) -> str:
             # statements of many rows; the newer alias it would send row by row.
             dialect = mysql.dialect(paramstyle="format")
             into_mysql = mysql.insert(table).values(values)
-            statement = into_mysql.on_duplicate_key_update(
-                {name: into_mysql.inserted[name] for name in updated}
+            # IGNORE would let more pass than rows that are there.
+            changes = (
+                {name: into_mysql.inserted[name] for name in updated} if replace else {keys[0].name: keys[0]}
             )
+            statement = into_mysql.on_duplicate_key_update(changes)
         case "postgresql":
             dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
             into_postgresql = postgresql.insert(table).values(values)
-            statement = into_postgresql.on_conflict_do_update(
-                index_elements=keys, set_={name: into_postgresql.excluded[name] for name in updated}
+            statement = (
+                into_postgresql.on_conflict_do_update(
+                    index_elements=keys, set_={name: into_postgresql.excluded[name] for name in updated}
+                )
+                if replace
+                else into_postgresql.on_conflict_do_nothing(index_elements=keys)
             )
         case _:
             dialect = sqlite.dialect()
             into_sqlite = sqlite.insert(table).values(values)
-            statement = into_sqlite.on_conflict_do_update(
-                index_elements=keys, set_={name: into_sqlite.excluded[name] for name in updated}
+            statement = (
+                into_sqlite.on_conflict_do_update(
+                    index_elements=keys, set_={name: into_sqlite.excluded[name] for name in updated}
+                )
+                if replace
+                else into_sqlite.on_conflict_do_nothing(index_elements=keys)
             )
     return str(statement.compile(dialect=dialect))
 
@@ -181,7 +215,9 @@ def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
         return _sqlite_to_write(url) if writes else _sqlite_to_read(url)
-    engine = sa.create_engine(url, isolation_level="READ COMMITTED")
+    # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
+    options: dict[str, Any] = {"client_flag": 0} if backend == "mysql" else {}
+    engine = sa.create_engine(url, isolation_level="READ COMMITTED", connect_args=options)
     if backend == "mysql":
 
         @sa.event.listens_for(engine, "connect")

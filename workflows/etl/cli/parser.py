@@ -78,6 +78,20 @@ def build() -> argparse.ArgumentParser:
 
     _add_run_date(command("organization-stats", "compute the statistics of one day"), required=True)
 
+    again = command(
+        "reload", "load days again, and the statistics of every day that they touch and that had some"
+    )
+    for option, which in (("--from", "first"), ("--to", "last")):
+        again.add_argument(
+            option,
+            dest=which,
+            type=_date,
+            required=True,
+            metavar="YYYY-MM-DD",
+            help=f"the {which} day, in UTC",
+        )
+    again.add_argument("--allow-empty", action="store_true", help="let days without objects pass")
+
     showing = command("stats", "show the statistics of one day")
     _add_run_date(showing, required=False)
     showing.add_argument("--organization", metavar="ID|NAME", help="of this organization only")

@@ -293,6 +293,8 @@ in
         services.mysql = {
           enable = true;
           package = mkIf (!airflow.database.createLocally) (mkDefault pkgs.mysql84);
+          # A line of 64 MiB fits in, whatever of it is escaped.
+          settings.mysqld.max_allowed_packet = mkDefault "1G";
           ensureDatabases = [ "warehouse" ];
           ensureUsers = [
             {

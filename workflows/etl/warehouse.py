@@ -23,6 +23,8 @@ LOCK_WAIT_SECONDS = 600
 # A database's own wait can't be interrupted, so a lock is asked for again and again.
 LOCK_TRY_SECONDS = 1
 LOCK_PAUSE_SECONDS = 0.1
+# A packet that is too large, and what the client sees where the server hangs up on one.
+MYSQL_PACKET_ERRORS = (1153, 2006, 2013)
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +210,13 @@ def _connection(url: sa.URL, *, writes: bool = True) -> Iterator[sa.Connection]:
 
 def _refused(url: sa.URL, error: sa.exc.DBAPIError) -> EtlError:
     first_line = " ".join(str(error.orig).split("\n")[0].split())
-    return EtlError(f"the warehouse {_shown(url)} refused: {first_line}")
+    code = error.orig.args[0] if error.orig and error.orig.args else None
+    hint = (
+        "; if a line is long, set the server's max_allowed_packet to 1G, which every line fits"
+        if url.get_backend_name() == "mysql" and code in MYSQL_PACKET_ERRORS
+        else ""
+    )
+    return EtlError(f"the warehouse {_shown(url)} refused: {first_line}{hint}")
 
 
 def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:

@@ -59,7 +59,7 @@ def statistics(run_date: date, contents: Contents) -> Statistics:
 
 
 def counts_at_all(contents: Contents) -> bool:
-    """Say whether any event, however old, belongs to an organization; of events that don't, the job refuses."""
+    """Say whether any event, however old, belongs to an organization, or there is none."""
     return (bool(contents.organizations) and not contents.events) or any(
         (organization, event.user_id) in contents.members
         if isinstance(event, UserEvent)

@@ -35,6 +35,5 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{load.run_date}: {load.lines:,} lines of {load.objects:,} objects, {rows:,} rows")
     for statistics in report.statistics:
         print(f"{statistics.run_date}: {statistics.statistics:,} statistics")
-    print(
-        f"{len(report.loads)} days and the statistics of {len(report.statistics)} days in {report.seconds:.1f} s"
-    )
+    counts = f"{len(report.loads)} days and the statistics of {len(report.statistics)} days"
+    print(f"{counts} in {report.seconds:.1f} s")

@@ -35,3 +35,9 @@ ORGANIZATION_STATS = """\
 Computes `organization_statistic` of the day from what is loaded. To run it again is safe: clear it. Tried four times;
 then a mail goes out and the next days wait. When it succeeds, the next day goes on.
 """
+
+RELOAD_DAYS = """\
+Loads days again, and computes the statistics of every day whose windows they touch. Every hour it looks at the last 7
+days that were loaded: where objects came, changed or went since, it says so, loads these days (and those between) again
+and sends a mail; else it is skipped. To load days again that you choose, *Trigger* it with the first and the last one.
+"""

@@ -15,7 +15,8 @@ from etl.order import TASKS, PlaceGivenBackError
 
 # Where a worker was lost, Airflow may report it without the run and without an exception.
 FAILED_SUBJECT = (
-    "{{ ti.dag_id }}.{{ ti.task_id }} failed: {{ run_date(dag_run) if dag_run is defined else run_id }}"
+    "{{ ti.dag_id }}.{{ ti.task_id }} failed: "
+    "{{ run_date(dag_run) if run_date is defined and dag_run is defined else run_id }}"
 )
 FAILED_BODY = """\
 <p><b>{{ ti.task_id | e }}</b> of {{ ti.dag_id | e }}, run {{ run_id | e }}, failed for good
@@ -36,6 +37,13 @@ DONE_AGAIN_SUBJECT = "{{ ti.dag_id }}: {{ run_date(dag_run) }} is done, after it
 DONE_AGAIN_BODY = """\
 <p>All tasks of {{ run_date(dag_run) }} have succeeded now. The next days go on by themselves.</p>
 <p><a href="{{ ti.log_url | e }}">Log of the last task</a></p>
+"""
+CAME_LATE_SUBJECT = "Objects of {{ late_days | length }} days had changed: loaded again"
+CAME_LATE_BODY = """\
+<p>Objects came, changed or went after their days were loaded. These days were loaded again, and the
+statistics that they touch computed:</p>
+<ul>{% for day, differences in late_days %}<li>{{ day }}: {{ differences }}</li>{% endfor %}</ul>
+<p><a href="{{ ti.log_url | e }}">Log of the task</a></p>
 """
 FINAL_TRY = "began_its_final_try"
 CAME_BACK = "came_back"
@@ -72,6 +80,16 @@ class Mails:
         logger.warning("%s is late: there is no object yet under %s", day, place)
         facts: Any = context | {"late_day": day, "missing_place": place}
         return self._send(facts, LATE_SUBJECT, LATE_BODY)
+
+    def came_late(self, context: Context, days: Sequence[tuple[date, str]]) -> None:
+        """Tell that days were loaded again since their objects had changed.
+
+        Args:
+            context: the context of the task that did it.
+            days: the days, and what differs.
+        """
+        facts: Any = context | {"late_days": days}
+        self._send(facts, CAME_LATE_SUBJECT, CAME_LATE_BODY)
 
     def done_again(self, context: Context) -> None:
         """Tell that a day which failed is done.

@@ -14,6 +14,7 @@ from embedded.errors import EmbeddedError
 DAG = "daily_etls"
 TASKS = ("s3_sensor", "etl_load_events", "etl_organization_stats")
 PAGE = 100
+EARLIEST = "1000-01-01T00:00:00Z"
 # SQLite has one writer at a time, so the web server may once in a while refuse.
 TRIES = 20
 RETRY_SECONDS = 0.3
@@ -103,8 +104,7 @@ class AirflowApi:
         """
         return [
             Run(run["dag_run_id"], datetime.fromisoformat(run["logical_date"]).date(), run["state"])
-            for run in self.get(f"/dags/{DAG}/dagRuns", **query)["dag_runs"]
-            if run["logical_date"]
+            for run in self.get(f"/dags/{DAG}/dagRuns", logical_date_gte=EARLIEST, **query)["dag_runs"]
         ]
 
     def tasks(self, run: Run) -> list[Task]:

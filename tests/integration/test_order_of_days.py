@@ -25,7 +25,7 @@ FIRST = date(2016, 2, 22)
 # The last of them is the sign that the one before is complete, and waits itself.
 DAYS = [FIRST + timedelta(days=number) for number in range(10)]
 *DONE, NEWEST = DAYS
-FIRST_BAD, SECOND_BAD = DAYS[2], DAYS[6]
+FIRST_BAD, SECOND_BAD, MARKED = DAYS[2], DAYS[5], DAYS[8]
 SENSOR, *JOBS = TASKS = ("s3_sensor", "etl_load_events", "etl_organization_stats")
 SOURCE = S3Location(BUCKET, PREFIX)
 # No lines, whatever it is called: the load fails at it.
@@ -206,6 +206,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
                 settings={
                     "ETL_ALERT_EMAILS": "ops@example.com",
                     "AIRFLOW_CONN_SMTP_DEFAULT": mails.connection,
+                    "ETL_LATE_AFTER": "5s",
                     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
                 },
             ),
@@ -215,6 +216,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         operator = Operator(parts, mails)
         operator.break_day(FIRST_BAD)
         operator.break_day(SECOND_BAD)
+        operator.break_day(MARKED)
         operator.pause(is_paused=False)
         operator.wait_until_failed(FIRST_BAD)
         yield operator
@@ -240,7 +242,17 @@ def cleared_then_turned_on(turned_on_then_cleared: Operator) -> Operator:
     operator.mend_day(SECOND_BAD)
     operator.clear(SECOND_BAD, only_failed=True)
     operator.pause(is_paused=False)
-    operator.wait_until_done(DONE[-1])
+    operator.wait_until_failed(MARKED)
+    return operator
+
+
+@pytest.fixture(scope="module")
+def caught_up(cleared_then_turned_on: Operator) -> Operator:
+    operator = cleared_then_turned_on
+    path = f"/dags/{DAG}/dagRuns/{quote(operator.run_id(MARKED))}/taskInstances/etl_load_events"
+    operator.change("PATCH", path, new_state="success")
+    operator.wait_until_done(MARKED)
+    operator.mend_day(MARKED)
     operator.wait(lambda: operator.states(NEWEST)[:1] == ["deferred"], "the newest day to wait")
     return operator
 
@@ -260,7 +272,7 @@ def test_turned_on_then_cleared_a_failed_day_comes_back(turned_on_then_cleared: 
 
 
 def test_cleared_then_turned_on_a_failed_day_comes_back(cleared_then_turned_on: Operator) -> None:
-    assert [cleared_then_turned_on.states(day) for day in DONE] == [["success"] * 3] * len(DONE)
+    assert cleared_then_turned_on.states(SECOND_BAD) == ["success"] * 3
     cleared_then_turned_on.check_order()
 
 
@@ -272,11 +284,27 @@ def test_one_mail_for_each_failure_and_one_when_its_day_is_done_again(
         f"{DAG}: {FIRST_BAD} is done, after it had failed",
         f"{DAG}.etl_load_events failed: {SECOND_BAD}",
         f"{DAG}: {SECOND_BAD} is done, after it had failed",
+        f"{DAG}.etl_load_events failed: {MARKED}",
     ]
 
 
-def test_while_the_newest_day_waits_earlier_ones_are_done_again(cleared_then_turned_on: Operator) -> None:
-    operator = cleared_then_turned_on
+def test_a_failed_day_that_is_marked_as_done_lets_the_next_ones_go_on(caught_up: Operator) -> None:
+    assert [caught_up.states(day) for day in DONE] == [["success"] * 3] * len(DONE)
+    caught_up.check_order()
+
+
+def test_a_day_whose_source_is_late_is_told_of(caught_up: Operator) -> None:
+    late = f"{DAG}: the events of {NEWEST} are late"
+    caught_up.wait(lambda: late in caught_up.subjects(), "the mail of the late day")
+    (message,) = (m for m in caught_up.mails.messages if m["subject"] == late)
+    body = message.get_body()
+    assert body
+    missing = SOURCE.day_prefix(NEWEST + timedelta(days=1))
+    assert f"s3://{BUCKET}/{missing}" in body.get_content()
+
+
+def test_while_the_newest_day_waits_earlier_ones_are_done_again(caught_up: Operator) -> None:
+    operator = caught_up
     cleared, asked = DAYS[1], DAYS[4]
     operator.clear(cleared)
     operator.wait_until_done(cleared)
@@ -289,8 +317,8 @@ def test_while_the_newest_day_waits_earlier_ones_are_done_again(cleared_then_tur
     operator.check_order()
 
 
-def test_a_backfill_obeys_the_order_while_the_newest_day_waits(cleared_then_turned_on: Operator) -> None:
-    operator = cleared_then_turned_on
+def test_a_backfill_obeys_the_order_while_the_newest_day_waits(caught_up: Operator) -> None:
+    operator = caught_up
     days = DAYS[2:5]
     loads = [operator.loads(day) for day in days]
     operator.change(
@@ -310,9 +338,9 @@ def test_a_backfill_obeys_the_order_while_the_newest_day_waits(cleared_then_turn
     operator.check_order()
 
 
-def test_several_failed_days_come_back_whichever_is_cleared_first(cleared_then_turned_on: Operator) -> None:
-    operator = cleared_then_turned_on
-    days = DAYS[3:6]
+def test_several_failed_days_come_back_whichever_is_cleared_first(caught_up: Operator) -> None:
+    operator = caught_up
+    days = DAYS[5:8]
     for day in (days[0], days[2]):
         operator.break_day(day)
         operator.clear(day)
@@ -335,10 +363,14 @@ def test_several_failed_days_come_back_whichever_is_cleared_first(cleared_then_t
         (str(NEWEST + timedelta(days=40)), "has no run yet"),
     ],
 )
-def test_a_request_that_would_break_the_order_is_refused(
-    cleared_then_turned_on: Operator, asked: str, why: str
-) -> None:
-    request = cleared_then_turned_on.ask(run_date=asked)
-    assert cleared_then_turned_on.tasks(request)[SENSOR]["state"] == "failed"
-    assert f"{asked} can't be loaded" in cleared_then_turned_on.why(request)
-    assert why in cleared_then_turned_on.why(request)
+def test_a_request_that_would_break_the_order_is_refused(caught_up: Operator, asked: str, why: str) -> None:
+    request = caught_up.ask(run_date=asked)
+    assert caught_up.tasks(request)[SENSOR]["state"] == "failed"
+    assert f"{asked} can't be loaded" in caught_up.why(request)
+    assert why in caught_up.why(request)
+
+
+def test_a_late_day_was_told_of_once_and_still_waits(caught_up: Operator) -> None:
+    late = [subject for subject in caught_up.subjects() if "late" in subject]
+    assert late == [f"{DAG}: the events of {NEWEST} are late"]
+    assert caught_up.states(NEWEST) == ["deferred", None, None]

@@ -4,14 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
-.PHONY: setup lock wheels audit lint format render evaluate test test-needs soak machine
+.DEFAULT_GOAL := help
+.PHONY: help clean setup lock wheels audit lint format render evaluate test test-needs soak machine
 
-setup: $(VENV)/.installed
+help: ## shows this
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+clean: ## removes all that the other targets made: as on the first day
+	rm -rf $(VENV) .embedded .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+setup: $(VENV)/.installed ## makes the virtual environment .venv from the lock; PYTHON=python3.12 takes another one
 
 # uv itself comes out of the lock first, then installs the rest of it: all that needs no compiler.
 $(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+	  echo "$(PYTHON) is not Python 3.11 to 3.14, which this needs: make setup PYTHON=python3.12 names another one" >&2; \
+	  exit 1; \
+	}
 	@echo "Setting up $(VENV), in about half a minute"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@awk '/^[^ ]/ { uv = /^uv==/ } uv' requirements.lock > $(VENV)/uv.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 	@awk '/^[^ ]/ { wheel = !/^mysqlclient==/ } wheel' requirements.lock > $(VENV)/wheels.lock
@@ -20,36 +32,36 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 	@touch $@
 
-lock:
+lock: ## the newest versions that pyproject.toml allows, by hash
 	$(UV) compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header \
 	  --all-extras --group embedded --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory wheels
 
 # The lock's files for NixOS and AWS Lambda, by hash.
-wheels: setup
+wheels: setup ## the lock for NixOS and AWS Lambda
 	$(BIN)/python modules/packages/wheels.py
 
 # Asks OSV, a service, for the known vulnerabilities of all that is pinned.
-audit: setup
+audit: setup ## asks for the known vulnerabilities of all that is pinned
 	@$(BIN)/python -m tests.audit
 
-lint: setup
+lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: setup
+format: setup ## formats the Python files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 # Needs nix-instantiate, and NIXPKGS_LIB: a copy of nixpkgs' lib.
-render: setup
+render: setup ## units, airflow.cfg and OPTIONS.md anew from the NixOS modules
 	$(BIN)/python -m tests.module.render
 
 # Evaluates the whole flake, and compares what is kept with real systems. Needs Nix 2.18 or newer, NIXPKGS: a
 # tree of nixpkgs, and AGENIX: one of agenix.
-evaluate: setup
+evaluate: setup ## evaluates the flake with a whole nixpkgs
 	$(BIN)/pytest tests/module/test_nixpkgs.py
 
 # Programs that the tests use, and Debian's packages of them.
@@ -68,22 +80,24 @@ test-needs: setup
 	fi
 	@$(BIN)/python -m tests.machine.prepare
 
-test: test-needs
+test: test-needs ## every test that can run here
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Days are run while parts of a machine fail; SOAK_SEED=n takes other values, SOAK_FAULTS=NAME some of the faults.
-soak: test-needs
+soak: test-needs ## days on a machine while its parts fail
 	$(BIN)/pytest tests/soak/soak.py --capture=no
 
 # MACHINE is a test of tests/nixos that has the pipeline on one machine.
 MACHINE ?= dag_order
 
-machine: setup
+machine: setup ## boots the units on a Debian machine, by hand
 	@$(BIN)/python -m tests.machine '$(MACHINE)'
 
 .PHONY: run dev
 
 DAYS ?= 5
 
+run: ## real Airflow over sample days, and what came of it; DAYS=20 takes more days
+dev: ## the same, and stays up with the page
 run dev: setup
-	@PYTHONPATH=$(CURDIR)/workflows $(BIN)/python -m embedded $@ --days '$(DAYS)'
+	@PYTHONPATH='$(CURDIR)/workflows' $(BIN)/python -m embedded $@ --days '$(DAYS)'

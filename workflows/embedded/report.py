@@ -69,6 +69,10 @@ def show(console: Console, report: Report) -> None:
 
 def _loaded(days: list[dict[str, Any]]) -> Table:
     table = _table("What was loaded: lines read, rows by class")
+    table.caption = (
+        "duplicates are lines of an event that the day has already: sources send most events more than once"
+    )
+    table.caption_justify = "left"
     table.show_footer = len(days) > 1
 
     def column(heading: str, numbers: Iterable[int]) -> list[str]:
@@ -98,23 +102,24 @@ def _most_active(report: Report) -> Table:
         f"the {len(shown)} most active of {len(ranked)} organizations"
     )
     table.add_column("organization", no_wrap=True)
-    for heading in (
-        "logins\npast week",
-        "logins a week\non average",
-        "messages\npast week",
-        "paid\npast month",
-        "tickets\npast month",
-    ):
+    columns = {
+        "logins\npast week": [f"{values.get('logins_past_week', 0):,.0f}" for _, values in shown],
+        "logins a week\non average": [
+            f"{values.get('average_weekly_logins', 0):,.2f}" for _, values in shown
+        ],
+        "messages\npast week": [f"{_messages(values):,.0f}" for _, values in shown],
+        "paid\npast month": [f"{values.get('amount_paid_past_month', 0):,.2f}" for _, values in shown],
+        "tickets\npast month": [
+            f"{values.get('num_support_tickets_past_month', 0):,.0f}" for _, values in shown
+        ],
+    }
+    if all(values.get("logins_past_week") == values.get("average_weekly_logins") for _, values in shown):
+        # In the first week they are the same.
+        del columns["logins a week\non average"]
+    for heading in columns:
         table.add_column(heading, justify="right", vertical="bottom")
-    for name, values in shown:
-        table.add_row(
-            name,
-            f"{values.get('logins_past_week', 0):,.0f}",
-            f"{values.get('average_weekly_logins', 0):,.2f}",
-            f"{_messages(values):,.0f}",
-            f"{values.get('amount_paid_past_month', 0):,.2f}",
-            f"{values.get('num_support_tickets_past_month', 0):,.0f}",
-        )
+    for (name, _), *cells in zip(shown, *columns.values(), strict=True):
+        table.add_row(name, *cells)
     return table
 
 

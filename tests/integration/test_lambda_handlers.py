@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from etl import lambda_handlers, tables
+from etl import warehouse as warehouses
 
 from tests.conftest import Put, Rows
 
@@ -20,6 +21,10 @@ both = pytest.mark.parametrize("handler", [lambda_handlers.load_events, lambda_h
 def environment(warehouse: sa.URL, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETL_WAREHOUSE_URL", warehouse.render_as_string(hide_password=False))
     put(DAY, "0.json", LOGIN)
+    now = "2016-02-01 00:00:00"
+    with warehouses.transaction(warehouse, exclusive="tests") as connection:
+        warehouses.upsert(connection, tables.organization, [(1, "Acme", now, now)])
+        warehouses.upsert(connection, tables.organization_user, [(1, 7, now, now)])
 
 
 def test_both_jobs_answer_200_and_what_they_did(rows: Rows) -> None:
@@ -29,7 +34,7 @@ def test_both_jobs_answer_200_and_what_they_did(rows: Rows) -> None:
     assert [row[0] for row in rows(tables.user_event)] == ["a"]
     computed = lambda_handlers.organization_stats({"runDate": "2016-02-22"}, None)
     assert computed["code"] == 200
-    assert json.loads(computed["message"])["statistics"] == 0
+    assert json.loads(computed["message"])["statistics"] == 2
 
 
 @both

@@ -38,10 +38,16 @@ def test_migrations_can_be_undone_and_done_again(warehouse: sa.URL) -> None:
 
 
 def test_tables_of_a_newer_version_are_left_alone(warehouse: sa.URL) -> None:
-    with warehouses._connection(warehouse) as connection:  # noqa: SLF001
-        connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '9999'")
-    with pytest.raises(ConfigError, match=r"migrated by a newer version \(9999\)"):
-        warehouses.migrate(warehouse)
+    def say(version: str) -> None:
+        with warehouses._connection(warehouse) as connection:  # noqa: SLF001
+            connection.exec_driver_sql(f"UPDATE {migrations.VERSION_TABLE} SET version_num = '{version}'")
+
+    say("9999")
+    try:
+        with pytest.raises(ConfigError, match=r"migrated by a newer version \(9999\)"):
+            warehouses.migrate(warehouse)
+    finally:
+        say(migrations.newest())
 
 
 def test_an_upsert_replaces_all_but_when_it_was_created(warehouse: sa.URL) -> None:

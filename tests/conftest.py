@@ -88,6 +88,14 @@ def warehouse(warehouse_server: sa.URL) -> sa.URL:
     return warehouse_server
 
 
+def add_organization(url: sa.URL) -> None:
+    """Put organization 1 and its only member, user 7, into a migrated warehouse."""
+    now = "2016-02-01 00:00:00"
+    with warehouses.transaction(url, exclusive="tests") as connection:
+        warehouses.upsert(connection, tables.organization, [(1, "Acme", now, now)])
+        warehouses.upsert(connection, tables.organization_user, [(1, 7, now, now)])
+
+
 Rows = Callable[[sa.Table], list[tuple[Any, ...]]]
 
 

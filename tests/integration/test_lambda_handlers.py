@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from etl import lambda_handlers, tables
-from etl import warehouse as warehouses
 
-from tests.conftest import Put, Rows
+from tests.conftest import Put, Rows, add_organization
 
 DAY = date(2016, 2, 22)
 LOGIN = b'{"event_id": "a", "timestamp": "2016-02-22 10:00:00", "user_id": 7, "event": "web_login"}'
@@ -21,10 +20,7 @@ both = pytest.mark.parametrize("handler", [lambda_handlers.load_events, lambda_h
 def environment(warehouse: sa.URL, put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETL_WAREHOUSE_URL", warehouse.render_as_string(hide_password=False))
     put(DAY, "0.json", LOGIN)
-    now = "2016-02-01 00:00:00"
-    with warehouses.transaction(warehouse, exclusive="tests") as connection:
-        warehouses.upsert(connection, tables.organization, [(1, "Acme", now, now)])
-        warehouses.upsert(connection, tables.organization_user, [(1, 7, now, now)])
+    add_organization(warehouse)
 
 
 def test_both_jobs_answer_200_and_what_they_did(rows: Rows) -> None:

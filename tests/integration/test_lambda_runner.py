@@ -20,7 +20,7 @@ from etl import operators, warehouse
 from etl.config import S3Location
 from etl.errors import EtlError
 
-from tests.conftest import Put
+from tests.conftest import Put, add_organization
 from tests.integration.airflow_fixtures import LambdaApi, lambda_api, load_dag
 
 # The provider's own affair.
@@ -34,6 +34,7 @@ LINE = b'{"event_id": "a", "timestamp": "2016-05-10 01:02:03", "user_id": 7, "ev
 def functions(source: S3Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaApi]:
     url = sa.URL.create("sqlite", database=str(tmp_path / "warehouse.sqlite"))
     warehouse.migrate(url)
+    add_organization(url)
     monkeypatch.setenv("ETL_WAREHOUSE_URL", str(url))
     with lambda_api() as api:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", api.url)
@@ -59,7 +60,7 @@ def test_load_and_statistics_run_in_the_functions(
 ) -> None:
     put(DAY, "part-0", LINE)
     assert '"lines": 1' in run("etl_load_events")
-    assert '"statistics": 0' in run("etl_organization_stats")
+    assert '"statistics": 2' in run("etl_organization_stats")
     assert functions.calls == [
         ("etl-load-events", {"runDate": "2016-05-10"}),
         ("etl-organization-stats", {"runDate": "2016-05-10"}),

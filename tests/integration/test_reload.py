@@ -19,7 +19,7 @@ from etl.reload import LateDay, days_between, late_days, reload, touched_days
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Put, Rows
+from tests.conftest import Put, Rows, add_organization
 from tests.unit import rules
 
 DAYS = days_between(date(2016, 2, 22), date(2016, 2, 25))
@@ -254,10 +254,7 @@ def test_a_day_is_touched_while_its_windows_hold_one_that_is_loaded_again() -> N
 def with_statistics(load: Load, warehouse: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three days with their statistics, and a fourth one without."""
     monkeypatch.setenv("ETL_WAREHOUSE_URL", warehouse.render_as_string(hide_password=False))
-    with warehouses.transaction(warehouse, exclusive="test") as connection:
-        when = "2016-01-01 00:00:00"
-        warehouses.upsert(connection, tables.organization, [(1, "Acme", when, when)])
-        warehouses.upsert(connection, tables.organization_user, [(1, 7, when, when)])
+    add_organization(warehouse)
     for number, day in enumerate(DAYS):
         load(day, line(f"{number}", timestamp=f"{day} 10:00:00"))
         if day != DAYS[-1]:

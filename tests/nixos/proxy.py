@@ -113,7 +113,7 @@ with subtest("With the right password there is the API"):
     login = json.dumps({"username": "admin", "password": "wrong"})
     t.assertEqual(status("/auth/token", f"--header 'Content-Type: application/json' --data '{login}'"), "401")
     dags = api(machine, "GET", "dags", site=SITE)
-    t.assertEqual([dag["dag_id"] for dag in dags["dags"]], ["daily_etls"])
+    t.assertEqual([dag["dag_id"] for dag in dags["dags"]], ["daily_etls", "reload_days"])
 
 with subtest("A browser logs in"):
     t.assertEqual(set(log_in(SITE)), {"session", "_token"})

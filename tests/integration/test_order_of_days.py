@@ -317,27 +317,6 @@ def test_while_the_newest_day_waits_earlier_ones_are_done_again(caught_up: Opera
     operator.check_order()
 
 
-def test_a_backfill_obeys_the_order_while_the_newest_day_waits(caught_up: Operator) -> None:
-    operator = caught_up
-    days = DAYS[2:5]
-    loads = [operator.loads(day) for day in days]
-    operator.change(
-        "POST",
-        "/backfills",
-        dag_id=DAG,
-        from_date=f"{days[0]}T00:00:00Z",
-        to_date=f"{days[-1]}T00:00:00Z",
-        reprocess_behavior="completed",
-        max_active_runs=10,
-    )
-    operator.wait(
-        lambda: [operator.loads(day) for day in days] == [number + 1 for number in loads],
-        f"{days} to be loaded again",
-    )
-    operator.wait_until_done(*days)
-    operator.check_order()
-
-
 def test_several_failed_days_come_back_whichever_is_cleared_first(caught_up: Operator) -> None:
     operator = caught_up
     days = DAYS[5:8]

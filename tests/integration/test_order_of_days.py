@@ -317,38 +317,6 @@ def test_while_the_newest_day_waits_earlier_ones_are_done_again(caught_up: Opera
     operator.check_order()
 
 
-def test_several_failed_days_come_back_whichever_is_cleared_first(caught_up: Operator) -> None:
-    operator = caught_up
-    days = DAYS[5:8]
-    for day in (days[0], days[2]):
-        operator.break_day(day)
-        operator.clear(day)
-        operator.wait_until_failed(day)
-    for day in (days[0], days[2]):
-        operator.mend_day(day)
-    operator.clear(days[2], only_failed=True)
-    operator.clear(days[1])
-    operator.clear(days[0], only_failed=True)
-    operator.wait_until_done(*days)
-    operator.check_order()
-
-
-@pytest.mark.parametrize(
-    ("asked", "why"),
-    [
-        (str(FIRST - timedelta(days=1)), "the first day is 2016-02-22"),
-        ("9999-12-01", "it is not over yet"),
-        (str(NEWEST), "its run is active already"),
-        (str(NEWEST + timedelta(days=40)), "has no run yet"),
-    ],
-)
-def test_a_request_that_would_break_the_order_is_refused(caught_up: Operator, asked: str, why: str) -> None:
-    request = caught_up.ask(run_date=asked)
-    assert caught_up.tasks(request)[SENSOR]["state"] == "failed"
-    assert f"{asked} can't be loaded" in caught_up.why(request)
-    assert why in caught_up.why(request)
-
-
 def test_a_late_day_was_told_of_once_and_still_waits(caught_up: Operator) -> None:
     late = [subject for subject in caught_up.subjects() if "late" in subject]
     assert late == [f"{DAG}: the events of {NEWEST} are late"]

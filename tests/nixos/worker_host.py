@@ -33,6 +33,10 @@ with subtest("The worker host has no credential of Airflow's database"):
     t.assertIn("none@localhost/none", worker.succeed(f"grep sql_alchemy_conn {configuration}"))
 
 with subtest("It runs the tasks"):
+    main.succeed(
+        "mysql warehouse --execute \"INSERT INTO organization (organization_id, organization_name) VALUES (1, 'One'); "
+        'INSERT INTO organization_user (organization_id, user_id) VALUES (1, 1)"'
+    )
     put_object(main, date(2016, 2, 21))
     put_object(main, date(2016, 2, 22))
     wait_for("the day is done", lambda: api(main, "GET", DAG_RUN)["state"] == "success")

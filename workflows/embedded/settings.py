@@ -11,6 +11,7 @@ from embedded.state import State
 BUCKET = "events"
 PREFIX = "sample"
 DAGS = Path(__file__).parent.parent / "dags"
+PLUGINS = DAGS.parent / "plugins"
 LOCALHOST = "127.0.0.1"
 FOREIGN = ("AIRFLOW", "AWS_", "ETL_", "PYTHONWARNINGS", "PYTHONPATH")
 
@@ -77,6 +78,7 @@ def _airflow(state: State, web_port: int) -> dict[str, str]:
     options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": DAGS,
+            "plugins_folder": PLUGINS,
             "executor": "LocalExecutor",
             "parallelism": 4,
             "load_examples": False,

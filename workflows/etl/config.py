@@ -193,10 +193,16 @@ def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
     for email in emails:
         if "@" not in email:
             raise ConfigError(f"ETL_ALERT_EMAILS holds {email!r}, which is no e-mail address")
-    return DagSettings(runner, start_date, emails, _late_after(environ.get("ETL_LATE_AFTER") or "12h"))
+    return DagSettings(runner, start_date, emails, late_after(environ))
 
 
-def _late_after(text: str) -> timedelta:
+def late_after(environ: Mapping[str, str] = os.environ) -> timedelta:
+    """Return how long after a day's end its source is late, from ``ETL_LATE_AFTER``.
+
+    Raises:
+        ConfigError: it is no such time.
+    """
+    text = environ.get("ETL_LATE_AFTER") or "12h"
     written = re.fullmatch(r"([0-9]{1,6})(s|min|h|d)", text.strip())
     if not written:
         raise ConfigError(

@@ -18,6 +18,7 @@ from etl.tables import (
     organization_event,
     organization_payment,
     organization_statistic,
+    organization_statistic_total,
     organization_user,
     user_event,
 )
@@ -77,6 +78,7 @@ def organization_stats(run_date: date, url: sa.URL) -> StatsReport:
             ).one()
             if not written:
                 _expect_organizations(connection)
+            _add_up(connection, run_date)
             connection.execute(
                 sa.update(day_load)
                 .where(day_load.c.run_date == run_date)
@@ -173,6 +175,20 @@ def _statistic(
 
 def _listed(organization_id: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
     return organization_id.in_(sa.select(organization.c.organization_id))
+
+
+def _add_up(connection: sa.Connection, run_date: date) -> None:
+    """Keep a day's totals, in place of those it had: adding up months takes too long for a page."""
+    of_day, total = organization_statistic.c, organization_statistic_total
+    connection.execute(sa.delete(total).where(total.c.day == run_date))
+    connection.execute(
+        sa.insert(total).from_select(
+            ["day", "statistic", "organizations", "value"],
+            sa.select(of_day.day, of_day.statistic, sa.func.count(), sa.func.sum(of_day.value))
+            .where(of_day.day == run_date)
+            .group_by(of_day.day, of_day.statistic),
+        )
+    )
 
 
 def _expect_organizations(connection: sa.Connection) -> None:

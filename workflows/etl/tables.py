@@ -60,10 +60,14 @@ def _run_date() -> sa.Column[Any]:
     return sa.Column("run_date", sa.Date)
 
 
-def money() -> sa.types.TypeEngine[Any]:
-    """Return a type for amounts: eleven digits, two of them decimals."""
+def money(digits: int = 11) -> sa.types.TypeEngine[Any]:
+    """Return a type for amounts, two of whose digits are decimals.
+
+    Args:
+        digits: how many it has.
+    """
     # SQLite hands out floats; turning them into decimals would only look exact.
-    return sa.Numeric(11, 2).with_variant(sa.Numeric(11, 2, asdecimal=False), "sqlite")
+    return sa.Numeric(digits, 2).with_variant(sa.Numeric(digits, 2, asdecimal=False), "sqlite")
 
 
 user_event = sa.Table(
@@ -191,4 +195,13 @@ organization_statistic = sa.Table(
     sa.Column("value", money(), nullable=False),
     # SQLite has no bounds of its own.
     sa.CheckConstraint(f"value BETWEEN -{LARGEST_AMOUNT} AND {LARGEST_AMOUNT}", name="statistic_fits"),
+    sa.Index("organization_statistic_by_day", "day", "statistic", "organization_id", "value"),
+)
+organization_statistic_total = sa.Table(
+    "organization_statistic_total",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("statistic", binary_text(100), primary_key=True),
+    sa.Column("organizations", sa.Integer, nullable=False),
+    sa.Column("value", money(20), nullable=False),
 )

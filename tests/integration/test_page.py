@@ -1,10 +1,13 @@
 """The page on organizations, in Airflow's web server: who may see it, what it shows, what it never does."""
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from etl import tables
@@ -54,6 +57,22 @@ def stocked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.URL:
                 for day in (DAY - WEEK, DAY)
             ],
         )
+        warehouses.upsert(
+            connection,
+            tables.organization_statistic_total,
+            [(str(DAY), "logins_past_week", 3, 1287), (str(DAY), "amount_paid_past_month", 1, 99.5)],
+        )
+        warehouses.upsert(
+            connection,
+            tables.day_load_rows,
+            [(str(DAY), "user_event", 7), (str(DAY), "unknown_event", 1)],
+        )
+        warehouses.upsert(
+            connection,
+            tables.malformed_line,
+            [(str(DAY), 1, "prod/a&b.json", 17, "f" * 32, "<b>ERROR</b>")],
+        )
+        warehouses.upsert(connection, tables.organization_user, [(2, user, since, since) for user in (7, 8)])
     return url
 
 
@@ -73,10 +92,10 @@ def shown(html: str) -> list[str]:
 def routes() -> list[str]:
     from organizations.app import app  # noqa: PLC0415 - Airflow's settings come first
 
-    values = {"organization_id": "1", "name": "page.css"}
+    names = {"/static/{name}": "page.css", "/overview/{name}.csv": "lines"}
+    paths = [str(getattr(route, "path", "")) for route in app.routes]
     return [
-        re.sub(r"\{(\w+)[^}]*\}", lambda found: values[found.group(1)], getattr(route, "path", ""))
-        for route in app.routes
+        path.replace("{organization_id}", "1").replace("{name}", names.get(path, "logins")) for path in paths
     ]
 
 
@@ -84,7 +103,7 @@ def test_every_route_refuses_who_has_not_logged_in_or_has_no_permission(
     login: Login, stocked: sa.URL
 ) -> None:
     paths = routes()
-    assert len(paths) >= 2
+    assert len(paths) >= 8
     for role, status in ((None, 401), ("Viewer", 403), ("AccountManager", 200)):
         client = login(role)
         for path in paths:
@@ -185,3 +204,76 @@ def test_without_a_warehouse_the_page_says_so_and_no_more(
     answer = page.get("")
     assert answer.status_code == 503
     assert str(tmp_path) not in answer.text
+
+
+def rows(answer: httpx.Response) -> list[list[str]]:
+    """Read a CSV file that is to be saved."""
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="[\w-]+\.csv"', answer.headers["Content-Disposition"])
+    return list(csv.reader(io.StringIO(answer.text)))
+
+
+def test_an_organization_has_charts_with_their_numbers(page: TestClient) -> None:
+    html = page.get("2?days=8").text
+    assert "Bobby&#34;; DROP TABLE students &lt;script&gt;" in html
+    assert "2 members" in html
+    assert '<span class="mark call">Call</span>' in html
+    assert re.findall(r'<h2 id="(\w+)">', html) == ["logins", "messages", "paid", "tickets"]
+    # Two lines of logins; messages of four networks with their averages; one of each of the others.
+    assert html.count("<polyline ") == html.count("<li><svg") * 2 == 2 * (2 + 8 + 1 + 1)
+    tickets = html[html.index("Numbers of Support tickets") :]
+    assert re.search(r'2016-03-10</th><td class="number">5</td>', tickets)
+    assert re.search(r'2016-03-09</th><td class="number"><span title="no value">', tickets)
+    assert re.search(r'2016-03-03</th><td class="number">4</td>', tickets)
+
+
+def test_an_organization_that_there_is_not_is_told_of(page: TestClient) -> None:
+    answer = page.get("999")
+    assert answer.status_code == 404
+    assert "There is no organization 999." in answer.text
+    assert page.get("1/nothing.csv").status_code == 404
+
+
+def test_the_overview_has_totals_loads_and_malformed_lines(page: TestClient) -> None:
+    html = page.get("overview").text
+    charts = ["logins", "messages", "paid", "tickets", "lines", "faults", "malformed-lines"]
+    assert re.findall(r'<h2 id="([\w-]+)">', html) == charts
+    assert "1,287" in html
+    assert "prod/a&amp;b.json" in html
+    assert "&lt;b&gt;ERROR&lt;/b&gt;" in html
+    assert "<b>" not in html
+
+
+def test_the_table_as_csv_has_everybody_and_is_no_formula(page: TestClient, stocked: sa.URL) -> None:
+    with warehouses.transaction(stocked, exclusive="tests") as connection:
+        since = "2016-01-01 00:00:00"
+        warehouses.upsert(connection, tables.organization, [(4, "=HYPERLINK(1)", since, since)])
+    header, *found = rows(page.get("organizations.csv?sort=name"))
+    assert header[:5] == ["day", "organization_id", "organization_name", "health", "reasons"]
+    assert [row[2] for row in found] == ["'=HYPERLINK(1)", "Acme Charter", NASTY, "naïve café"]
+    acme = dict(zip(header, found[1], strict=True))
+    assert acme["logins_past_week"] == "1234.00"
+    assert acme["amount_paid_past_month"] == "99.50"
+    assert acme["twitter_messages_sent_past_week"] == "0.00"
+
+
+def test_every_chart_comes_as_csv(page: TestClient) -> None:
+    for address in ("2", "overview"):
+        for link in re.findall(
+            r'href="/organizations/([^"]+\.csv[^"]*)"', page.get(f"{address}?days=8").text
+        ):
+            header, *found = rows(page.get(link.replace("&amp;", "&")))
+            assert header[0] == "day"
+            assert len(found) == 8 or "malformed" in link
+    assert rows(page.get("2/tickets.csv?days=8"))[1:] == [
+        ["2016-03-03", "4.00"],
+        *([f"2016-03-{day:02}", ""] for day in range(4, 10)),
+        ["2016-03-10", "5.00"],
+    ]
+    assert rows(page.get("malformed.csv"))[1:] == [["2016-03-10", "prod/a&b.json", "17", "<b>ERROR</b>"]]
+
+
+@pytest.mark.parametrize("address", ["1?days=731", "1?last=x", "1?last=0001-01-01", "2147483648", "x"])
+def test_a_wrong_address_of_an_organization_is_told_in_words(page: TestClient, address: str) -> None:
+    assert page.get(address).status_code == 400

@@ -1,28 +1,34 @@
 """The page's routes: all of them refuse who may not read it."""
 
+import dataclasses
 import logging
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from etl import config, warehouse
 from etl.errors import EtlError
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from organizations import pages, queries
+from organizations import overview, pages, queries, spreadsheet, trends
 from organizations.access import allowed
+from organizations.charts import Chart
 from organizations.days import Days, look
-from organizations.figures import FIGURES
+from organizations.figures import FIGURES, STATISTICS
 from organizations.health import MARKS, health
 from organizations.listing import PER_PAGE, Listing
+from organizations.record import failed_days
+from organizations.span import Span
 
 NOT_LOGGED_IN = "You are not logged in (any more): log in to Airflow, and open this page again."
 NO_WAREHOUSE = "The statistics can't be read at the moment. The web server's log says why."
+OrganizationId = Annotated[int, Path(ge=-(2**31), lt=2**31)]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +52,7 @@ async def keep_to_ourselves(request: Request, call_next: RequestResponseEndpoint
 
 def look_at_days(connection: sa.Connection) -> Days:
     """Return the warehouse's days as they are now."""
-    return look(connection, datetime.now(UTC).replace(tzinfo=None), config.late_after())
+    return look(connection, datetime.now(UTC).replace(tzinfo=None), config.late_after(), failed_days())
 
 
 @app.exception_handler(StarletteHTTPException)
@@ -98,7 +104,130 @@ def organizations(request: Request, listing: Annotated[Listing, Query()]) -> HTM
     )
 
 
+@app.get("/organizations.csv")
+def organizations_csv(listing: Annotated[Listing, Query()]) -> Response:
+    """Return the whole table of a day."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        day = listing.day or look_at_days(connection).newest
+        found = queries.find(connection, listing.wanted(day)) if day else []
+    header = ["day", "organization_id", "organization_name", "health", "reasons", *STATISTICS]
+    marks = [(row, health(row.now, row.before)) for row in found]
+    return spreadsheet.table(
+        f"organizations-{day}",
+        header,
+        (
+            [day, row.organization_id, row.name, found.mark.value, "; ".join(found.reasons)]
+            + [row.now.get(statistic, 0.0) for statistic in STATISTICS]
+            for row, found in marks
+        ),
+    )
+
+
+@app.get("/overview")
+def overview_page(request: Request, span: Annotated[Span, Query()]) -> HTMLResponse:
+    """Show what all organizations did together, and what the days' loads were like."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        known = look_at_days(connection)
+        days = span.until(known.last)
+        return pages.page(
+            request,
+            "overview.html",
+            days=known,
+            day=span.last,
+            span=span,
+            charts=overview_charts(connection, known, days),
+            malformed=overview.malformed(connection, days, overview.SAMPLE) if days else [],
+        )
+
+
+@app.get("/overview/{name}.csv")
+def overview_csv(name: str, span: Annotated[Span, Query()]) -> Response:
+    """Return a chart's numbers of all organizations, or of the loads."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        known = look_at_days(connection)
+        drawn = overview_charts(connection, known, span.until(known.last))
+    return spreadsheet.chart(f"overview-{name}", named(drawn, name))
+
+
+@app.get("/malformed.csv")
+def malformed_csv(span: Annotated[Span, Query()]) -> Response:
+    """Return the malformed lines that are kept of some days."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        days = span.until(look_at_days(connection).last)
+        lines = overview.malformed(connection, days) if days else []
+    header = ["day", "object", "line", "beginning"]
+    return spreadsheet.table("malformed-lines", header, (dataclasses.astuple(line) for line in lines))
+
+
 @app.get("/static/{name}")
 def static(name: Literal["page.css", "theme.js"]) -> FileResponse:
     """Return a file that pages are made with; its address changes when it does."""
     return FileResponse(pages.STATIC / name, headers={"Cache-Control": "private, max-age=86400"})
+
+
+@app.get("/{organization_id}")
+def organization(
+    request: Request, organization_id: OrganizationId, span: Annotated[Span, Query()]
+) -> HTMLResponse:
+    """Show one organization over days."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        known = look_at_days(connection)
+        name, members = existing(connection, organization_id)
+        days = span.until(known.newest)
+        drawn = organization_charts(connection, known, organization_id, days)
+        day = days[-1] if days else None
+        of_day = queries.find_one(connection, organization_id, day) if day else None
+    return pages.page(
+        request,
+        "organization.html",
+        days=known,
+        day=day,
+        span=span,
+        organization_id=organization_id,
+        name=name,
+        members=members,
+        health=of_day and health(of_day.now, of_day.before),
+        charts=drawn,
+    )
+
+
+@app.get("/{organization_id}/{name}.csv")
+def organization_csv(organization_id: OrganizationId, name: str, span: Annotated[Span, Query()]) -> Response:
+    """Return the numbers of an organization's chart."""
+    with warehouse.transaction(config.warehouse_url()) as connection:
+        known = look_at_days(connection)
+        existing(connection, organization_id)
+        drawn = organization_charts(connection, known, organization_id, span.until(known.newest))
+    return spreadsheet.chart(f"organization-{organization_id}-{name}", named(drawn, name))
+
+
+def organization_charts(
+    connection: sa.Connection, known: Days, organization_id: int, days: Sequence[date]
+) -> list[Chart]:
+    """Return the charts of one organization."""
+    values = queries.history(connection, organization_id, days[0], days[-1]) if days else {}
+    return trends.charts(days, values, set(known.finished))
+
+
+def overview_charts(connection: sa.Connection, known: Days, days: Sequence[date]) -> list[Chart]:
+    """Return the charts of all organizations together, and of the loads."""
+    if not days:
+        return []
+    of_all = trends.charts(days, overview.totals(connection, days), set(known.finished))
+    return [*of_all, *overview.loads(connection, days)]
+
+
+def existing(connection: sa.Connection, organization_id: int) -> tuple[str, int]:
+    """Return an organization's name and the number of its members; 404 where there is none of this id."""
+    found = queries.one(connection, organization_id)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no organization {organization_id}.")
+    return found
+
+
+def named(drawn: Sequence[Chart], name: str) -> Chart:
+    """Return the chart of this name; 404 where there is none."""
+    for chart in drawn:
+        if chart.name == name:
+            return chart
+    raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no chart of {name}.")

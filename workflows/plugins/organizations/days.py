@@ -19,6 +19,8 @@ class Days:
     finished: tuple[date, ...]
     # When the statistics of the newest one were computed (UTC), if that is known.
     computed_at: datetime | None
+    # The newest one that is loaded or has statistics.
+    last: date | None
     warnings: tuple[str, ...]
 
     @property
@@ -61,7 +63,7 @@ def look(
             "are loaded, and their statistics are not computed yet",
         ),
     )
-    return Days(tuple(finished), computed_at, warnings)
+    return Days(tuple(finished), computed_at, max(known, default=None), warnings)
 
 
 def _between(days: set[date]) -> set[date]:

@@ -24,9 +24,14 @@ class Figure:
     period: str
 
     @property
+    def chart(self) -> str:
+        """The name of the chart that it belongs to: such as "messages", of all networks."""
+        return self.subject.split()[-1].lower()
+
+    @property
     def heading(self) -> str:
         """Both, for where it stands alone."""
-        return f"{self.subject}, {self.period}"
+        return f"{self.subject}, {self.period}".removesuffix(", ")
 
 
 def figure(statistic: str) -> Figure:
@@ -62,3 +67,4 @@ STATISTICS = (
     "num_support_tickets_past_month",
 )
 FIGURES = tuple(figure(statistic) for statistic in STATISTICS)
+CHARTS = tuple(dict.fromkeys(each.chart for each in FIGURES))

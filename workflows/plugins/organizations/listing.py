@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from etl.config import EARLIEST_RUN_DATE, LATEST_RUN_DATE
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from organizations.figures import STATISTICS
@@ -14,17 +15,23 @@ SORTS = (NAME, HEALTH, *STATISTICS)
 PER_PAGE = 50
 
 
-def _given(value: Any) -> Any:
+def given(value: Any) -> Any:
     """Take a field of a form that was left empty for one that is missing."""
     return None if value == "" else value
+
+
+# A day of a form, if it was given; far enough from the calendar's ends for what lies around it.
+Day = Annotated[
+    Annotated[date, Field(ge=EARLIEST_RUN_DATE, le=LATEST_RUN_DATE)] | None, BeforeValidator(given)
+]
 
 
 class Listing(BaseModel):
     """The fields of the address."""
 
-    day: Annotated[date | None, BeforeValidator(_given)] = None
+    day: Day = None
     search: Annotated[str, Field(max_length=255)] = ""
-    mark: Annotated[Mark | None, BeforeValidator(_given)] = None
+    mark: Annotated[Mark | None, BeforeValidator(given)] = None
     # With a minus sign, the largest first.
     sort: str = f"-{HEALTH}"
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1

@@ -8,6 +8,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from organizations import charts
+from organizations.span import LENGTHS
+
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 # Nothing but this server's own style sheet, script and icons; shown in a frame of this server's pages only.
@@ -37,7 +40,12 @@ environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-environment.globals["version"] = _version()
+environment.globals |= {
+    "version": _version(),
+    "size": (charts.WIDTH, charts.HEIGHT),
+    "edges": (charts.LEFT, charts.WIDTH - charts.RIGHT),
+    "lengths": LENGTHS,
+}
 environment.filters["number"] = lambda value: f"{value:,.2f}".removesuffix(".00")
 
 

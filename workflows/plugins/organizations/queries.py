@@ -77,6 +77,19 @@ def find(connection: sa.Connection, wanted: Wanted, limit: int | None = None, of
     ]
 
 
+def find_one(connection: sa.Connection, organization_id: int, day: date) -> Found:
+    """Return the statistics of an organization that there is.
+
+    Args:
+        connection: an open transaction.
+        organization_id: its id.
+        day: the day.
+    """
+    values = _values(connection, [organization_id], (day, day - WEEK))
+    now, before = (values.get((organization_id, of), {}) for of in (day, day - WEEK))
+    return Found(organization_id, "", now, before)
+
+
 def one(connection: sa.Connection, organization_id: int) -> tuple[str, int] | None:
     """Return an organization's name and the number of its members, if there is such an organization.
 

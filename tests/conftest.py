@@ -107,7 +107,7 @@ def rows(warehouse: sa.URL) -> Rows:
         columns = [
             column
             for column in table.columns
-            if table not in tables.event_tables or column.name != "run_date"
+            if table not in tables.event_tables.values() or column.name != "run_date"
         ]
         with warehouses.transaction(warehouse) as connection:
             found = connection.execute(sa.select(*columns).order_by(*table.primary_key.columns))

@@ -49,15 +49,7 @@ def test_from_sample_data_to_statistics(environment: S3Location, capsys: Capture
     report = json_of(capsys, "load-events", "--run-date", "2016-02-21")
     assert report["run_date"] == "2016-02-21"
     assert report["lines"] == sum(report["rows"].values()) + report["duplicates"]
-    assert report["rows"] == {
-        table.name: len(rows(table))
-        for table in (
-            tables.user_event,
-            tables.organization_payment,
-            tables.organization_event,
-            tables.unknown_event,
-        )
-    }
+    assert report["rows"] == {name: len(rows(table)) for name, table in tables.event_tables.items()}
     computed = json_of(capsys, "organization-stats", "--run-date", "2016-02-21")
     shown = json_of(capsys, "stats", "--run-date", "2016-02-21")
     assert len(shown) == computed["statistics"] > 0

@@ -77,7 +77,7 @@ def test_each_kind_of_event_goes_to_its_table_with_its_columns(load: Any, rows: 
     assert blob == '{"something":"else"}'
     assert id_ == md5(blob.encode(), usedforsecurity=False).hexdigest()
     assert abs((datetime.now() - read_at).total_seconds()) < 86_400  # noqa: DTZ005
-    assert report.rows == {
+    assert {table: count for table, count in report.rows.items() if count} == {
         "user_event": 1,
         "organization_payment": 1,
         "organization_event": 1,
@@ -104,7 +104,7 @@ def test_lines_are_rows_or_duplicates(load: Any) -> None:
 def test_running_a_day_twice_leaves_the_same_rows(load: Any, rows: Rows) -> None:
     content = b"\n".join([user_event("a"), payment("p", "1"), b"{}", b"junk"])
     first = load(content)
-    kept = [*tables.event_tables, *tables.superseded_by.values(), tables.day_object, tables.malformed_line]
+    kept = [*tables.superseded_by, *tables.superseded_by.values(), tables.day_object, tables.malformed_line]
     before = [rows(table) for table in kept]
     second = load(content)
     assert [rows(table) for table in kept] == before

@@ -14,8 +14,9 @@ from etl.config import S3Location
 from etl.errors import EtlError
 from etl.load_events import load_events
 from etl.objects import ListedObject, digest
-from etl.organization_stats import month_start, organization_stats
+from etl.organization_stats import organization_stats
 from etl.reload import LateDay, days_between, late_days, reload, touched_days
+from etl.statistics import month_start
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -180,7 +181,7 @@ def test_any_loads_leave_what_the_last_ones_of_each_day_leave_in_order(
         load_events(day, S3Location("bucket", ""), warehouse, allow_empty=True)
         now[day] = [one for lines in lines_of_objects for one in lines]
     expected = rules.tables_after([now[day] for day in sorted(now)])
-    for table in tables.event_tables:
+    for table in tables.event_tables.values():
         column = 2 if table is tables.unknown_event else 3
         assert {row[0]: str(row[column]) for row in rows(table)} == expected.get(table.name, {})
 

@@ -3,6 +3,7 @@
 from airflow.sdk import DAG, Asset, Param
 from etl.config import dag_settings, day_after, s3_location
 from etl.days import daily, job_payload, midnight, run_date
+from etl.event_classes import EVENT_TABLES
 from etl.guides import DAILY_ETLS, LOAD_EVENTS, ORGANIZATION_STATS, SENSOR
 from etl.mails import Mails
 from etl.operators import day_objects, job
@@ -63,10 +64,7 @@ with DAG(
         settings.runner,
         settings.start_date,
         doc_md=LOAD_EVENTS,
-        outlets=[
-            Asset(table)
-            for table in ("user_event", "organization_payment", "organization_event", "unknown_event")
-        ],
+        outlets=[Asset(table) for table in EVENT_TABLES],
     )
     etl_organization_stats = job(
         "organization-stats",

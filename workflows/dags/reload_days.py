@@ -4,6 +4,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, get_current_context
 from etl.config import dag_settings
 from etl.days import midnight
+from etl.event_classes import EVENT_TABLES
 from etl.guides import RELOAD_DAYS
 from etl.mails import Mails
 from etl.reload_task import reload_days
@@ -39,6 +40,5 @@ if settings.runner == "local":
             doc_md=RELOAD_DAYS,
             python_callable=lambda: reload_days(get_current_context(), mails),
             show_return_value_in_logs=False,
-            outlets=[Asset(table) for table in ("user_event", "organization_payment", "organization_event")]
-            + [Asset("unknown_event"), Asset("organization_statistic")],
+            outlets=[Asset(table) for table in (*EVENT_TABLES, "organization_statistic")],
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from etl.statistics import STATISTICS, WEEKLY, Statistic
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,6 @@ from rich.table import Table
 from embedded.pipeline import BIN, Pipeline
 
 SHOWN_ORGANIZATIONS = 10
-NETWORKS = ("twitter", "facebook", "instagram", "linkedin")
 
 
 @dataclass(frozen=True)
@@ -102,25 +102,27 @@ def _most_active(report: Report) -> Table:
         f"the {len(shown)} most active of {len(ranked)} organizations"
     )
     table.add_column("organization", no_wrap=True)
-    columns = {
-        "logins\npast week": [f"{values.get('logins_past_week', 0):,.0f}" for _, values in shown],
-        "logins a week\non average": [
-            f"{values.get('average_weekly_logins', 0):,.2f}" for _, values in shown
-        ],
-        "messages\npast week": [f"{_messages(values):,.0f}" for _, values in shown],
-        "paid\npast month": [f"{values.get('amount_paid_past_month', 0):,.2f}" for _, values in shown],
-        "tickets\npast month": [
-            f"{values.get('num_support_tickets_past_month', 0):,.0f}" for _, values in shown
-        ],
-    }
-    if all(values.get("logins_past_week") == values.get("average_weekly_logins") for _, values in shown):
-        # In the first week they are the same.
-        del columns["logins a week\non average"]
-    for heading in columns:
-        table.add_column(heading, justify="right", vertical="bottom")
-    for (name, _), *cells in zip(shown, *columns.values(), strict=True):
+    of_title: dict[str, list[float]] = {}
+    columns: list[list[str]] = []
+    for (title, period), summed in _columns().items():
+        numbers = [sum(values.get(statistic.name, 0) for statistic in summed) for _, values in shown]
+        # In the first week, a count and its average are the same.
+        if of_title.get(title) == numbers:
+            continue
+        of_title[title] = numbers
+        table.add_column(f"{title}\n{period}", justify="right", vertical="bottom")
+        columns.append([f"{number:,.{summed[0].decimals}f}" for number in numbers])
+    for (name, _), *cells in zip(shown, *columns, strict=True):
         table.add_row(name, *cells)
     return table
+
+
+def _columns() -> dict[tuple[str, str], list[Statistic]]:
+    """Return the columns' titles and periods, and the statistics that each sums up."""
+    columns: dict[tuple[str, str], list[Statistic]] = {}
+    for statistic in STATISTICS:
+        columns.setdefault((statistic.part_of or statistic.title, statistic.period), []).append(statistic)
+    return columns
 
 
 def _table(title: str) -> Table:
@@ -129,9 +131,5 @@ def _table(title: str) -> Table:
     )
 
 
-def _messages(values: Mapping[str, float]) -> float:
-    return sum(values.get(f"{network}_messages_sent_past_week", 0) for network in NETWORKS)
-
-
 def _activity(values: Mapping[str, float]) -> float:
-    return values.get("logins_past_week", 0) + _messages(values)
+    return sum(values.get(weekly.statistics[0].name, 0) for weekly in WEEKLY)

@@ -29,13 +29,13 @@ class DayRows:
     """
 
     def __init__(self, connection: sa.Connection, run_date: date) -> None:
-        self.counts = dict.fromkeys((table.name for table in event_tables), 0)
+        self.counts = dict.fromkeys((table.name for table in event_tables.values()), 0)
         self._connection = connection
         self._run_date = run_date
         self._loaded_before = self._exists(sa.select(day_load).where(day_load.c.run_date == run_date))
         self._with_unknown_days = [
             table
-            for table in event_tables
+            for table in event_tables.values()
             if self._exists(sa.select(table).where(table.c.run_date.is_(None)))
         ]
         if self._loaded_before:
@@ -69,7 +69,7 @@ class DayRows:
     def finish(self) -> None:
         """Take out what the day had before and has no longer."""
         if self._loaded_before:
-            for table in event_tables:
+            for table in event_tables.values():
                 self._remove_gone(table)
 
     def _settle(self, table: sa.Table, rows: Sequence[warehouse.Row]) -> None:

@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - a row of a table in Markdown is one line
 """What Airflow's page tells an operator of the DAG and of each task (Markdown)."""
 
+from etl.event_classes import EVENT_TABLES
+
 DAILY_ETLS = """\
 Each run is for **one day** (UTC), which is its logical date: events that came in under that day's prefix in S3 are
 loaded into the warehouse, then the statistics of every organization are computed.
@@ -26,9 +28,8 @@ complete. It waits as long as it takes, without a worker's slot, and its log say
 mail says so, and waiting goes on. A folder's marker or any other object without content is no sign.
 """
 
-LOAD_EVENTS = """\
-Loads the day's objects into `user_event`, `organization_payment`, `organization_event` and `unknown_event`, all of them
-or none. To run it again is safe: clear it. Tried four times; then a mail goes out and the next days wait.
+LOAD_EVENTS = f"""\
+Loads the day's objects into {", ".join(f"`{table}`" for table in EVENT_TABLES)}, all of them or none. To run it again is safe: clear it. Tried four times; then a mail goes out and the next days wait.
 """
 
 ORGANIZATION_STATS = """\

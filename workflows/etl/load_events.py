@@ -1,6 +1,6 @@
 """The event loading job: one day of JSON lines from S3 into the four event tables."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from time import monotonic
@@ -12,14 +12,8 @@ from etl import downloads, formats, json_text, lines, objects, storage, tables, 
 from etl.config import S3Location
 from etl.day_rows import DayRows
 from etl.errors import EtlError
-from etl.events import (
-    Event,
-    OrganizationEvent,
-    OrganizationPayment,
-    UnknownEvent,
-    UserEvent,
-    classify,
-)
+from etl.event_classes import UNKNOWN_EVENT
+from etl.events import classify
 from etl.objects import ListedObject
 
 ROWS_PER_BATCH = 10_000
@@ -30,13 +24,6 @@ BYTES_REMEMBERED = 24 * 2**20
 # Of a day, and so many characters of each.
 MALFORMED_LINES_KEPT = 100
 MALFORMED_CHARACTERS_KEPT = 1_000
-
-TABLE_OF: dict[type[Event], sa.Table] = {
-    UserEvent: tables.user_event,
-    OrganizationPayment: tables.organization_payment,
-    OrganizationEvent: tables.organization_event,
-    UnknownEvent: tables.unknown_event,
-}
 
 
 @dataclass(frozen=True)
@@ -149,7 +136,8 @@ class _Load:
         self._read_at = warehouse.utc_now()
         self._recent: set[bytes] = set()
         self._recent_bytes = 0
-        self._waiting: dict[type[Event], dict[str, Event]] = {kind: {} for kind in TABLE_OF}
+        # By the table's name, and by the id.
+        self._waiting: dict[str, dict[str, warehouse.Row]] = {table: {} for table in tables.event_tables}
         self._waiting_bytes = 0
 
     def add(self, line: bytes, key: str, number: int) -> None:
@@ -157,19 +145,18 @@ class _Load:
         self.lines += 1
         if line in self._recent:
             return
-        event = classify(line, nul_fits=self._nul_fits)
-        kind = type(event)
-        if isinstance(event, UnknownEvent) and event.malformed:
-            self._note_malformed(event, key, number)
+        table, values, is_malformed = classify(line, nul_fits=self._nul_fits)
+        if is_malformed:
+            self._note_malformed(values, key, number)
         else:
             self._remember(line)
-        waiting = self._waiting[kind]
-        if event.id in waiting:
+        waiting = self._waiting[table]
+        if values[0] in waiting:
             return
-        waiting[event.id] = event
+        waiting[values[0]] = values
         self._waiting_bytes += len(line)
         if len(waiting) >= ROWS_PER_BATCH:
-            self._write(kind)
+            self._write(table)
         elif self._waiting_bytes >= BYTES_PER_BATCH:
             self._write_all()
 
@@ -186,32 +173,24 @@ class _Load:
         self._recent.add(line)
         self._recent_bytes += len(line)
 
-    def _note_malformed(self, event: UnknownEvent, key: str, number: int) -> None:
+    def _note_malformed(self, values: warehouse.Row, key: str, number: int) -> None:
         self.malformed += 1
         if len(self.malformed_lines) < MALFORMED_LINES_KEPT:
-            beginning = event.event_blob[:MALFORMED_CHARACTERS_KEPT]
-            self.malformed_lines.append((key, number, event.id, beginning))
+            id_, blob = values
+            self.malformed_lines.append((key, number, id_, blob[:MALFORMED_CHARACTERS_KEPT]))
 
     def _write_all(self) -> None:
-        for kind in self._waiting:
-            self._write(kind)
+        for table in self._waiting:
+            self._write(table)
         self._waiting_bytes = 0
 
-    def _write(self, kind: type[Event]) -> None:
-        rows = [_row(event, self._read_at) for event in self._waiting[kind].values()]
+    def _write(self, table: str) -> None:
+        rows: Collection[warehouse.Row] = self._waiting[table].values()
+        if table == UNKNOWN_EVENT:
+            rows = [(id_, self._read_at, blob) for id_, blob in rows]
         if rows:
-            self._day_rows.add(TABLE_OF[kind], rows)
-        self._waiting[kind].clear()
-
-
-def _row(event: Event, read_at: str) -> warehouse.Row:
-    match event:
-        case UnknownEvent():
-            return (event.id, read_at, event.event_blob)
-        case OrganizationPayment():
-            return event._replace(payment_amount=str(event.payment_amount))  # type: ignore[arg-type]
-        case _:
-            return event
+            self._day_rows.add(tables.event_tables[table], list(rows))
+        self._waiting[table].clear()
 
 
 def _keep(

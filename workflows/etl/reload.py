@@ -14,7 +14,8 @@ from etl.config import S3Location
 from etl.errors import EtlError
 from etl.load_events import LoadReport, load_events
 from etl.objects import ListedObject
-from etl.organization_stats import AVERAGED_WEEKS, WEEK, StatsReport, organization_stats
+from etl.organization_stats import StatsReport, organization_stats
+from etl.statistics import AVERAGED_WEEKS, WEEK
 from etl.tables import day_load, day_object, organization_statistic
 
 # The longest window of the statistics, in days: the month is shorter.

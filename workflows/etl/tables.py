@@ -1,10 +1,14 @@
 """The warehouse's tables, as they are after the newest migration."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
+
+from etl.event_classes import EVENT_CLASSES, UNKNOWN_EVENT
+from etl.fields import Amount, EventClass, Field, Integer, OneOf, Text, Timestamp
 
 LARGEST_AMOUNT = 999999999.99
 
@@ -34,20 +38,6 @@ def utc_datetime() -> sa.types.TypeEngine[datetime]:
     return sa.DateTime().with_variant(in_sqlite, "sqlite")
 
 
-def _event_columns() -> list[sa.Column[Any]]:
-    return [
-        sa.Column("id", binary_text(100), primary_key=True),
-        sa.Column("timestamp", utc_datetime(), nullable=False),
-    ]
-
-
-def _named(kind_of_id: str) -> list[sa.Column[Any]]:
-    return [
-        sa.Column(kind_of_id, sa.Integer, nullable=False),
-        sa.Column("event", binary_text(100), nullable=False),
-    ]
-
-
 def _since() -> list[sa.Column[Any]]:
     return [
         sa.Column(name, utc_datetime(), nullable=False, server_default=sa.func.current_timestamp())
@@ -70,45 +60,51 @@ def money(digits: int = 11) -> sa.types.TypeEngine[Any]:
     return sa.Numeric(digits, 2).with_variant(sa.Numeric(digits, 2, asdecimal=False), "sqlite")
 
 
-user_event = sa.Table(
-    "user_event",
-    metadata,
-    *_event_columns(),
-    *_named("user_id"),
-    sa.Column("social_network_type", binary_text(20)),
-    _run_date(),
-    sa.Index("user_event_by_run_date", "run_date"),
-    sa.Index("user_event_activity", "timestamp", "event", "social_network_type", "user_id"),
+def _column(field: Field) -> sa.Column[Any]:
+    type_: sa.types.TypeEngine[Any]
+    match field.kind:
+        case Text(max_length):
+            type_ = binary_text(max_length)
+        case OneOf():
+            type_ = binary_text(20)
+        case Timestamp():
+            type_ = utc_datetime()
+        case Integer():
+            type_ = sa.Integer()
+        case Amount():
+            type_ = money()
+        case other:
+            raise TypeError(f"there is no type of columns for {other}")
+    return sa.Column(field.column, type_, primary_key=field.column == "id", nullable=field.optional)
+
+
+def _event_table(name: str, columns: Iterable[sa.Column[Any]], indexes: Iterable[sa.Index] = ()) -> sa.Table:
+    return sa.Table(
+        name, metadata, *columns, _run_date(), sa.Index(f"{name}_by_run_date", "run_date"), *indexes
+    )
+
+
+def _class_table(class_: EventClass) -> sa.Table:
+    indexes = [sa.Index(f"{class_.name}_{name}", *columns) for name, columns in class_.indexes.items()]
+    return _event_table(class_.name, map(_column, class_.fields), indexes)
+
+
+unknown_event = _event_table(
+    UNKNOWN_EVENT,
+    [
+        sa.Column("id", binary_text(100), primary_key=True),
+        sa.Column("read_at", utc_datetime(), nullable=False),
+        sa.Column("event_blob", binary_text(), nullable=False),
+    ],
 )
-organization_payment = sa.Table(
-    "organization_payment",
-    metadata,
-    *_event_columns(),
-    *_named("organization_id"),
-    sa.Column("payment_amount", money(), nullable=False),
-    sa.Column("payment_processor", binary_text(20), nullable=False),
-    _run_date(),
-    sa.Index("organization_payment_by_run_date", "run_date"),
-    sa.Index("organization_payment_by_organization", "organization_id", "timestamp"),
-)
-organization_event = sa.Table(
-    "organization_event",
-    metadata,
-    *_event_columns(),
-    *_named("organization_id"),
-    _run_date(),
-    sa.Index("organization_event_by_run_date", "run_date"),
-    sa.Index("organization_event_by_organization", "organization_id", "timestamp"),
-)
-unknown_event = sa.Table(
-    "unknown_event",
-    metadata,
-    sa.Column("id", binary_text(100), primary_key=True),
-    sa.Column("read_at", utc_datetime(), nullable=False),
-    sa.Column("event_blob", binary_text(), nullable=False),
-    _run_date(),
-    sa.Index("unknown_event_by_run_date", "run_date"),
-)
+# By their names, in the order in which the classes are tried.
+event_tables = {class_.name: _class_table(class_) for class_ in EVENT_CLASSES} | {
+    UNKNOWN_EVENT: unknown_event
+}
+# Those that statistics are made of.
+user_event = event_tables["user_event"]
+organization_payment = event_tables["organization_payment"]
+organization_event = event_tables["organization_event"]
 
 
 def superseded(table: sa.Table) -> sa.Table:
@@ -130,8 +126,7 @@ def superseded(table: sa.Table) -> sa.Table:
     return sa.Table(name, table.metadata, *columns, sa.Index(f"{name}_by_run_date", "run_date"))
 
 
-event_tables = (user_event, organization_payment, organization_event, unknown_event)
-superseded_by = {table: superseded(table) for table in event_tables}
+superseded_by = {table: superseded(table) for table in event_tables.values()}
 
 day_load = sa.Table(
     "day_load",

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from etl.events import SOCIAL_NETWORKS
+from etl import statistics
+from etl.event_classes import SOCIAL_NETWORKS
 
 PROPER_NAMES = {network.lower(): network for network in SOCIAL_NETWORKS}
 # The shapes of the statistics' names, and the time that each counts.
@@ -52,19 +53,6 @@ def _subject(name: str) -> str:
     return " ".join([first, *words[1:]])
 
 
-STATISTICS = (
-    "logins_past_week",
-    "average_weekly_logins",
-    *(
-        name
-        for network in ("twitter", "facebook", "instagram", "linkedin")
-        for name in (
-            f"{network}_messages_sent_past_week",
-            f"average_weekly_{network}_messages_sent",
-        )
-    ),
-    "amount_paid_past_month",
-    "num_support_tickets_past_month",
-)
+STATISTICS = tuple(statistic.name for statistic in statistics.STATISTICS)
 FIGURES = tuple(figure(statistic) for statistic in STATISTICS)
 CHARTS = tuple(dict.fromkeys(each.chart for each in FIGURES))

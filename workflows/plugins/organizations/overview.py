@@ -16,7 +16,7 @@ from etl.tables import (
 from organizations.charts import Chart, Series, Value
 from organizations.queries import Values
 
-CLASSES = {table.name: table.name.replace("_", " ") for table in event_tables}
+CLASSES = {name: name.replace("_", " ") for name in event_tables}
 LINES, FAULTS = "lines", "faults"
 # How many malformed lines are shown.
 SAMPLE = 20

@@ -51,19 +51,18 @@ def fork(tmp_path: Path) -> Path:
         (PROJECT / "README.md").read_text().partition("Say that organizations choose a plan")[2],
         re.DOTALL | re.MULTILINE,
     )
-    insert(folder / "workflows/etl/event_classes.py", '    EventClass(\n        "organization_event"', class_)
-    insert(folder / "workflows/etl/statistics.py", "MONTHLY = (\n", "", after=statistic)
+    organization_event = 'EventClass(\n        "organization_event"'
+    for name, entry, before in (
+        ("event_classes", class_, organization_event),
+        ("statistics", statistic, "Monthly("),
+    ):
+        file = folder / f"workflows/etl/{name}.py"
+        file.write_text(file.read_text().replace(f"    {before}", f"{entry.strip()},\n    {before}", 1))
     numbers = {"down_revision": migrations.newest(), "revision": NUMBER}
     for name, number in numbers.items():
         migration = re.sub(f'^{name} = "[0-9]+"$', f'{name} = "{number}"', migration, flags=re.MULTILINE)
     (folder / MIGRATION).write_text(migration)
     return folder
-
-
-def insert(file: Path, place: str, before: str, after: str = "") -> None:
-    text = file.read_text()
-    assert text.count(place) == 1
-    file.write_text(text.replace(place, before + place + after))
 
 
 @pytest.fixture

@@ -285,6 +285,8 @@ in
       (mkIf cfg.warehouse.createLocally {
         assertions = [ helpers.mysqlRefusal ];
 
+        boot.kernel.sysctl = helpers.noticeLostPeers;
+
         systemd.services = {
           etl-migrate.serviceConfig.ExecStartPre = [ (toString helpers.refuseOpenMysql) ];
           mysql = helpers.serverKeptUp;

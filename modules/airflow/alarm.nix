@@ -27,7 +27,13 @@ let
       after = cfg.alarm.afterSeconds;
       to = cfg.alarm.emails;
       # What Airflow wants is asked of systemd.
-      units = helpers.databaseUnit ++ helpers.redisUnit;
+      units =
+        helpers.databaseUnit
+        ++ helpers.redisUnit
+        ++ lib.optionals helpers.hasServer (
+          lib.optional cfg.backup.enable "airflow-backup.service"
+          ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup.service"
+        );
       health =
         if cfg.webserver.enable then
           "http://${address}:${toString cfg.webserver.port}/api/v2/monitor/health"
@@ -44,7 +50,8 @@ in
       example = [ "operators@example.org" ];
       description = ''
         Who gets a mail when units of this host have been unwell for
-        {option}`services.airflow.alarm.afterSeconds`, and one when all are well again.
+        {option}`services.airflow.alarm.afterSeconds`, a failed backup or cleanup of the
+        database among them, and one when all are well again.
         It is sent as {option}`services.airflow.smtp` says; without that, or with an
         empty list, nobody is told.
       '';

@@ -34,7 +34,12 @@ def show(unit: str, *properties: str) -> dict[str, str]:
 
 def unit_complaint(unit: str) -> str | None:
     """Say what is wrong with a unit; None when nothing is."""
-    found = show(unit, "ActiveState", "SubState", "Result", "Type", "ActiveEnterTimestampMonotonic")
+    found = show(
+        unit, "ActiveState", "SubState", "Result", "Type", "RemainAfterExit", "ActiveEnterTimestampMonotonic"
+    )
+    if found.get("Type") == "oneshot" and found["RemainAfterExit"] == "no":
+        # A job: it is over, or at work, unless it has failed.
+        return f"failed ({found['Result']})" if found["ActiveState"] == "failed" else None
     if found["ActiveState"] != "active":
         return f"{found['ActiveState']} ({found['SubState']}, {found['Result']})"
     up = time.clock_gettime(time.CLOCK_MONOTONIC) - int(found["ActiveEnterTimestampMonotonic"]) / 1e6

@@ -149,7 +149,8 @@ in
         in
         {
           fernet-key =
-            mkSecret "fernet-key" fernetKeyFile "services.airflow.credentials.fernetKeyFile" servers
+            mkSecret "fernet-key" fernetKeyFile "services.airflow.credentials.fernetKeyFile"
+              (servers ++ [ "migrate" ])
               {
                 AIRFLOW__CORE__FERNET_KEY_CMD = "${helpers.credential} fernet-key";
               };

@@ -99,6 +99,8 @@ in
       (lib.mkIf db.createLocally {
         assertions = [ helpers.mysqlRefusal ];
 
+        boot.kernel.sysctl = helpers.noticeLostPeers;
+
         systemd.services = {
           airflow-migrate = lib.mkIf helpers.hasServer {
             serviceConfig.ExecStartPre = [ (toString helpers.refuseOpenMysql) ];

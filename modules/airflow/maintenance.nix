@@ -129,6 +129,8 @@ in
 
                 cd ${lib.escapeShellArg cfg.backup.directory}
                 backup=airflow-$(date --utc +%Y%m%dT%H%M%SZ).sql.gz
+                # On a full disk, half a backup would be in the way of everything else.
+                trap 'rm -f -- "$backup.partial"' EXIT
                 mysqldump --defaults-extra-file="$RUNTIME_DIRECTORY/my.cnf" --single-transaction \
                   --no-tablespaces --set-gtid-purged=OFF ${lib.escapeShellArg db.name} |
                   gzip > "$backup.partial"

@@ -86,6 +86,7 @@ in
             "cli"
             "scheduler"
             "worker"
+            "worker-watch"
           ];
           environment = {
             AIRFLOW__CELERY__BROKER_URL_CMD = "${helpers.credential} redis-password redis://: ${address "0"}";

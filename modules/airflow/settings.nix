@@ -126,6 +126,9 @@ in
         };
         # Above the longest task plus the drain, or Redis hands a task out twice.
         celery_broker_transport_options.visibility_timeout = mkDefault 86400;
+        # A worker whose connection to Redis is dead, though nobody told it, makes another after
+        # twice as many seconds; by default after 51.
+        celery_broker_transport_options.health_check_interval = mkDefault 10;
         # A process of 50 MB beside every worker, for DAGs that come from git.
         dag_processor.stale_bundle_cleanup_interval = mkDefault 0;
         logging = {

@@ -21,6 +21,26 @@ let
     wants = helpers.redisUnit;
   };
 
+  barrier = helpers.overridable (
+    helpers.hardening
+    // {
+      Type = "oneshot";
+      User = if helpers.hasServer then "airflow" else "airflow-worker";
+      PrivateNetwork = true;
+      RestrictAddressFamilies = [ "AF_UNIX" ];
+    }
+  );
+
+  waitForStops = pkgs.writeShellScript "airflow-wait-for-stops" ''
+    stopping() {
+      while read -r _ unit type _; do
+        [[ $type == stop && $unit != airflow-stopped.service ]] && return
+      done < <(${lib.getExe' pkgs.systemd "systemctl"} list-jobs --plain --no-legend 'airflow-*' 'etl-*')
+      return 1
+    }
+    while stopping; do ${lib.getExe' pkgs.coreutils "sleep"} 0.1; done
+  '';
+
   mkDaemon =
     role: unit:
     helpers.mkService "airflow-${role}" (
@@ -38,9 +58,42 @@ in
   config = lib.mkIf cfg.enable (
     lib.mkMerge [
       {
+        # A target's own order is that of its services, so that it is up when they are; but
+        # then it is down before they are, too. These two are in that order instead.
         systemd.targets.airflow = {
           description = "Airflow";
           wantedBy = [ "multi-user.target" ];
+          wants = [
+            "airflow-started.service"
+            "airflow-stopped.service"
+          ];
+          after = [ "airflow-started.service" ];
+          before = [ "shutdown.target" ];
+          conflicts = [ "shutdown.target" ];
+          unitConfig.DefaultDependencies = false;
+        };
+
+        systemd.services = {
+          airflow-started = {
+            description = "Airflow: wait for all that is started with airflow.target";
+            # It is nothing between two starts, so that no stop waits for it.
+            serviceConfig = barrier // {
+              ExecStart = lib.getExe' pkgs.coreutils "true";
+            };
+          };
+
+          airflow-stopped = {
+            description = "Airflow: wait for all that is stopped with airflow.target";
+            after = [ "airflow.target" ];
+            partOf = [ "airflow.target" ];
+            serviceConfig = barrier // {
+              RemainAfterExit = true;
+              ExecStart = lib.getExe' pkgs.coreutils "true";
+              ExecStop = toString waitForStops;
+              # As long as the workers have to drain.
+              TimeoutStopSec = "infinity";
+            };
+          };
         };
       }
 

@@ -18,6 +18,18 @@ let
   servesLogs = name: name == lib.head (lib.attrNames helpers.workers);
   logPort = cfg.settings.logging.worker_log_server_port or 8793;
 
+  watch = pkgs.writeText "worker-watch.py" (builtins.readFile ./worker_watch.py);
+  watched = pkgs.writeText "airflow-worker-watch.json" (
+    builtins.toJSON {
+      broker_url = cfg.settings.celery.broker_url or null;
+      workers = lib.mapAttrsToList (name: worker: {
+        inherit name;
+        inherit (worker) queues;
+        unit = "${helpers.workerUnit name}.service";
+      }) helpers.workers;
+    }
+  );
+
   mkWorker =
     name: worker:
     let
@@ -130,7 +142,22 @@ in
       };
       users.groups.airflow-worker = { };
 
-      systemd.services = lib.mapAttrs' mkWorker helpers.workers;
+      systemd.services = lib.mapAttrs' mkWorker helpers.workers // {
+        airflow-worker-watch = helpers.mkService "airflow-worker-watch" (
+          helpers.daemon
+          // {
+            description = "Airflow: restart workers that take no tasks";
+            role = "worker-watch";
+            user = "airflow-worker";
+            after = helpers.redisUnit;
+            serviceConfig = helpers.daemonConfig // {
+              ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${watch} ${watched}";
+              # It sees the workers, and tells them to end.
+              ProtectProc = "default";
+            };
+          }
+        );
+      };
 
       networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [ logPort ];
     })

@@ -118,6 +118,22 @@ def test_a_wait_for_a_lock_is_told_of_and_ends_with_it(
     assert "is writing to the warehouse" in caplog.text
 
 
+def test_who_is_silent_for_long_holds_nothing(warehouse: sa.URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    if warehouse.get_backend_name() == "sqlite":
+        pytest.skip("nobody is elsewhere")
+    monkeypatch.setattr(warehouses, "SILENCE_SECONDS", 1)
+
+    def be_silent() -> None:
+        with warehouses.transaction(warehouse, exclusive="load-events") as silent:
+            # The first one says nothing, as if its host were gone.
+            with warehouses.transaction(warehouse, exclusive="load-events"):
+                pass
+            silent.execute(sa.select(tables.organization))
+
+    with pytest.raises(EtlError, match="refused"):
+        be_silent()
+
+
 @pytest.fixture
 def read_only() -> Iterator[sa.URL]:
     """A migrated SQLite warehouse in a folder that this process may not write to."""

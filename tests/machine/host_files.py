@@ -133,6 +133,8 @@ def _etc(root: Path, below: Path, settings: Mapping[str, Any], addresses: Mappin
             for kind, rule in kinds.items()
         ]
     write(etc / "tmpfiles.d/host.conf", "\n".join([*lines, ""]))
+    sysctl = "".join(f"{name} = {value}\n" for name, value in settings["sysctl"].items())
+    write(etc / "sysctl.d/60-nixos.conf", sysctl)
     # So that the journal outlives a boot.
     (root / "var/log/journal").mkdir(parents=True)
 

@@ -129,6 +129,9 @@ config: {
       "unixSocketPerm"
       "user"
     ] config.services.redis.servers;
+    sysctl = lib.filterAttrs (name: _: lib.hasPrefix "net.ipv4.tcp_" name) (
+      config.boot.kernel.sysctl or { }
+    );
     systemPackages = map toString config.environment.systemPackages;
     tmpfiles = lib.foldl' lib.mergeAttrs { } (lib.attrValues config.systemd.tmpfiles.settings);
     users = only [

@@ -21,6 +21,9 @@ def test_enable_alone_is_a_whole_host() -> None:
         "airflow-admin.service",
         *(f"airflow-{server}.service" for server in SERVERS),
         "airflow-worker.service",
+        "airflow-worker-watch.service",
+        "airflow-started.service",
+        "airflow-stopped.service",
         "mysql.service.d/overrides.conf",
         "redis-airflow.service.d/overrides.conf",
     }
@@ -98,9 +101,19 @@ def test_each_unit_runs_as_its_own_user() -> None:
     assert users == {
         **{
             f"airflow-{unit}.service": ["airflow"]
-            for unit in (*SERVERS, "migrate", "admin", "alarm", "backup", "database-cleanup")
+            for unit in (
+                *SERVERS,
+                "migrate",
+                "admin",
+                "alarm",
+                "backup",
+                "database-cleanup",
+                "started",
+                "stopped",
+            )
         },
         "airflow-worker.service": ["airflow-worker"],
+        "airflow-worker-watch.service": ["airflow-worker"],
         "etl-migrate.service": ["etl"],
     }
     for (user,) in users.values():
@@ -170,7 +183,17 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
         credentials.apiSecretKeyFile = "/run/secrets/api";
       };
     }""")
-    assert set(worker.units) == {"airflow.target", "airflow-worker.service"}
+    assert set(worker.units) == {
+        "airflow.target",
+        "airflow-started.service",
+        "airflow-stopped.service",
+        "airflow-worker.service",
+        "airflow-worker-watch.service",
+    }
+    # Of one of its connections, a worker host learns by its own looks that it is dead.
+    assert worker.host["sysctl"] == {}
+    assert worker.settings["celery_broker_transport_options"]["health_check_interval"] == "10"
+    assert worker.credentials("airflow-worker-watch.service") == {"redis-password": "/run/secrets/redis"}
     assert worker.host["mysql"] == {}
     assert worker.host["redis"] == {}
     assert worker.host["systemPackages"] == []
@@ -204,6 +227,8 @@ def test_a_main_host_serves_redis_to_its_worker_hosts() -> None:
         main.credentials("airflow-scheduler.service")["redis-password"] == "/etc/credentials/redis-password"
     )
     assert "redis-password" not in main.credentials("airflow-webserver.service")
+    # A worker host that is gone keeps no lock of the database for hours.
+    assert main.host["sysctl"]["net.ipv4.tcp_keepalive_time"] == 20
     assert system(WORKER).host["allowedTCPPorts"] == [8793]
 
 
@@ -219,6 +244,12 @@ def test_more_workers_on_a_host() -> None:
     assert {unit for unit in workers.units if "worker" in unit} == {
         "airflow-worker.service",
         "airflow-worker-large.service",
+        "airflow-worker-watch.service",
+    }
+    watched = json.loads(workers.script("-airflow-worker-watch.json"))["workers"]
+    assert {worker["unit"]: worker["queues"] for worker in watched} == {
+        "airflow-worker.service": ["default"],
+        "airflow-worker-large.service": ["large", "huge"],
     }
     (default,) = workers.service("airflow-worker.service")["ExecStart"]
     (large,) = workers.service("airflow-worker-large.service")["ExecStart"]
@@ -299,6 +330,7 @@ def test_the_pipeline() -> None:
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:5000",
         "AWS_SHARED_CREDENTIALS_FILE": "%d/aws",
         "ETL_ALERT_EMAILS": "data-team@example.org",
+        "ETL_LATE_AFTER": "12h",
         "ETL_RUNNER": "local",
         "ETL_S3_BUCKET": "events",
         "ETL_S3_PREFIX": "events",
@@ -487,7 +519,13 @@ def test_whoever_hears_of_failed_tasks_hears_of_failing_hosts() -> None:
     settings = json.loads(etl.script("-airflow-alarm.json"))
     assert settings["to"] == ["data-team@example.org"]
     assert settings["after"] == 300
-    assert settings["units"] == ["mysql.service", "redis-airflow.service"]
+    # What the target wants is asked on the host.
+    assert settings["units"] == [
+        "mysql.service",
+        "redis-airflow.service",
+        "airflow-backup.service",
+        "airflow-database-cleanup.service",
+    ]
     # The password is in no file of the store, and in nobody else's hands.
     assert "password" not in settings
     assert etl.units["airflow-alarm.timer"]["Install"]["WantedBy"] == ["airflow.target"]

@@ -14,7 +14,15 @@ from tests.module.system import System, parse_unit, system
 HOSTS = ("single", "etl", "main", "worker")
 RELATIONS = ("After", "Before", "BindsTo", "PartOf", "Requires", "Wants")
 OF_OTHERS = {"mysql.service", "nginx.service", "redis-airflow.service"}
-OF_SYSTEMD = {"multi-user.target", "network-online.target", "network.target", "timers.target"}
+OF_SYSTEMD = {
+    "multi-user.target",
+    "network-online.target",
+    "network.target",
+    "shutdown.target",
+    "timers.target",
+}
+# They run nothing: they are for the order of others.
+BARRIERS = {"airflow-started.service", "airflow-stopped.service"}
 # What each version of systemd was the first to know.
 SINCE = {"PrivatePIDs": 257, "RestartMaxDelaySec": 254, "RestartMode": 254, "RestartSteps": 254}
 HARDENING = {
@@ -58,6 +66,9 @@ EXCEPTIONS = {
     "airflow-triggerer.service": DAEMON,
     "airflow-webserver.service": DAEMON,
     "airflow-worker.service": DAEMON | {"ProtectProc": ["default"]},
+    # It tells workers to end.
+    "airflow-worker-watch.service": DAEMON | {"ProtectProc": ["default"]},
+    **dict.fromkeys(BARRIERS, OFFLINE),
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},
     # With a local database these need no network.
     "airflow-admin.service": OFFLINE,
@@ -118,21 +129,36 @@ def test_every_unit_is_hardened_but_for_the_exceptions(name: str) -> None:
 def test_every_unit_belongs_to_the_target(name: str) -> None:
     host = _host(name)
     for unit in host.units:
-        if unit.endswith(".service"):
+        # There is nothing of the barrier to stop.
+        if unit.endswith(".service") and unit != "airflow-started.service":
             assert host.relation(unit, "PartOf") == {"airflow.target"}, unit
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_target_is_started_and_stopped_when_its_daemons_are(name: str) -> None:
+    host = _host(name)
+    # Before nothing of its own, or it would be stopped before that.
+    assert host.relation("airflow.target", "After") == {"airflow-started.service"}
+    assert host.units["airflow.target"]["Unit"]["DefaultDependencies"] == ["false"]
+    assert host.relation("airflow-stopped.service", "After") == {"airflow.target"}
+    assert host.relation("airflow.target", "Wants") >= BARRIERS
+    for unit in host.units:
+        if unit.endswith(".service") and host.service(unit)["Type"] == ["notify"]:
+            assert "airflow-started.service" in host.relation(unit, "Before"), unit
 
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_unit_runs_one_program(name: str) -> None:
     host = _host(name)
     for unit in host.units:
-        if unit.endswith(".service"):
+        if unit.endswith(".service") and unit not in BARRIERS:
             for once in ("ExecStart", "User", "Type", "StateDirectory"):
                 assert len(host.service(unit)[once]) == 1, (unit, once)
             # No shell between systemd and what it signals.
             if host.service(unit)["Type"] == ["notify"]:
                 assert r"/bin/systemd-notify --ready --exec -- \; " in host.service(unit)["ExecStart"][0]
-                assert "/bin/airflow " in host.service(unit)["ExecStart"][0]
+                program = "-worker-watch.py " if unit == "airflow-worker-watch.service" else "/bin/airflow "
+                assert program in host.service(unit)["ExecStart"][0]
 
 
 def test_the_database_is_migrated_before_and_never_beside_the_daemons() -> None:
@@ -189,7 +215,7 @@ def test_a_change_of_settings_restarts_all_that_read_them() -> None:
     before = _host("single").texts
     after = system("{ imports = [ hosts.single ]; services.airflow.settings.core.parallelism = 3; }").texts
     unchanged = {unit for unit in before if before[unit] == after[unit]}
-    assert unchanged == {
+    assert unchanged == BARRIERS | {
         "airflow-secrets.service",
         "airflow.target",
         "mysql.service.d/overrides.conf",

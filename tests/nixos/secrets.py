@@ -203,3 +203,14 @@ with subtest("The Fernet key is rotated, and what it encrypts stays readable"):
     # The old key opens nothing any more.
     machine.succeed("cp /run/before /etc/credentials/fernet-key")
     t.assertNotIn("of-a-connection", machine.execute("airflow connections get by_hand --output json 2>&1")[1])
+
+with subtest("With a key that opens nothing of the database, or is none, nothing starts"):
+    machine.succeed("systemctl stop airflow.target", timeout=120)
+    for value, said in (
+        ("head -c 32 /dev/urandom | base64 | tr '+/' '-_'", "this is not the key with which"),
+        ("echo this-is-no-key", "Could not create Fernet object"),
+    ):
+        change("fernet-key", value)
+        machine.fail("systemctl restart airflow-migrate", timeout=60)
+        machine.require_unit_state("airflow-migrate.service", "failed")
+        machine.succeed(f"journalctl --unit airflow-migrate --output cat | grep 'fernetKeyFile: {said}'")

@@ -1,6 +1,15 @@
-# Two hosts: "main" schedules and serves, "worker" runs the tasks and knows no database of Airflow's.
+# Three hosts: "main" schedules and serves, "worker" runs the tasks and knows no database of Airflow's, and
+# "spare" is there when "worker" is gone.
+import time
+from datetime import timedelta
 
 DAG_RUN = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00"
+
+
+def login(day):
+    return json.dumps(
+        {"event_id": f"{day}", "timestamp": f"{day} 10:00:00", "user_id": 1, "event": "web_login"}
+    )
 
 
 # The warehouse is on the main host; the worker comes when there is a user for it.
@@ -37,8 +46,8 @@ with subtest("It runs the tasks"):
         "mysql warehouse --execute \"INSERT INTO organization (organization_id, organization_name) VALUES (1, 'One'); "
         'INSERT INTO organization_user (organization_id, user_id) VALUES (1, 1)"'
     )
-    put_object(main, date(2016, 2, 21))
-    put_object(main, date(2016, 2, 22))
+    for day in (date(2016, 2, 21), date(2016, 2, 22)):
+        put_object(main, day, lines=[login(day)])
     wait_for("the day is done", lambda: api(main, "GET", DAG_RUN)["state"] == "success")
     tasks = api(main, "GET", f"{DAG_RUN}/taskInstances")["task_instances"]
     t.assertEqual({task["hostname"] for task in tasks}, {"worker"})
@@ -51,3 +60,53 @@ with subtest("The logs of its tasks are readable from the main host"):
     log = api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1")
     t.assertIn("1 lines of 1 objects", json.dumps(log))
     main.fail("curl --silent --show-error --fail http://worker:8793/log/")
+
+SECOND = date(2016, 2, 22)
+LOAD = "dags/daily_etls/dagRuns/{}/taskInstances/etl_load_events"
+
+
+def run_of(day):
+    return f"scheduled__{day + timedelta(days=1)}T00:00:00%2B00:00"
+
+
+def start_the_load(day):
+    """Have a day's load on the worker host; in its transaction it waits for the unit "hold"."""
+    main.succeed(
+        "systemd-run --quiet --collect --unit hold $(command -v mysql) warehouse --execute "
+        "'LOCK TABLES user_event WRITE; SELECT SLEEP(600)'"
+    )
+    put_object(main, day + timedelta(days=1), lines=[login(day + timedelta(days=1))])
+    writes = "SELECT 1 FROM information_schema.processlist WHERE user = 'worker' AND info LIKE '%user_event%'"
+    wait_for("the load writes", lambda: main.succeed(f'mysql --skip-column-names --execute "{writes}"'))
+
+
+def wait_for_load(day, fault):
+    start = time.monotonic()
+    run = f"dags/daily_etls/dagRuns/{run_of(day)}"
+    wait_for("the day is done", lambda: api(main, "GET", run)["state"] == "success", 240)
+    main.log(f"{fault}: {day} was done after {time.monotonic() - start:.0f} s")
+    found = main.succeed(
+        "mysql --batch --skip-column-names warehouse --execute 'SELECT COUNT(*), COUNT(DISTINCT DATE(timestamp)) "
+        "FROM user_event'"
+    )
+    days = (day - date(2016, 2, 21)).days + 1
+    t.assertEqual(found.split(), [str(days), str(days)])
+    return api(main, "GET", LOAD.format(run_of(day)))
+
+
+with subtest("The network of the worker host is cut in mid-load, and comes back"):
+    start_the_load(SECOND)
+    worker.succeed("ip link set eth1 down")
+    main.succeed("systemctl stop hold")
+    main.sleep(30)
+    worker.succeed("ip link set eth1 up")
+    wait_for_load(SECOND, "network cut for 30 s")
+
+with subtest("The worker host is gone for good in mid-load: its task moves to the other one"):
+    third = SECOND + timedelta(days=1)
+    start_the_load(third)
+    spare.start()
+    worker.succeed("ip link set eth1 down")
+    spare.wait_for_unit("airflow-worker.service", timeout=120)
+    main.succeed("systemctl stop hold")
+    t.assertEqual(wait_for_load(third, "worker host gone")["hostname"], "spare")

@@ -78,6 +78,30 @@ def test_a_mail_that_could_not_be_sent_is_sent_later(host: Host, monkeypatch: py
     assert host.look("worker") == ["unwell"]
 
 
+@pytest.mark.parametrize(
+    ("unit", "unwell"),
+    [
+        # A daemon, a migration, and a backup: type, whether it remains, and its state.
+        (("notify", "no", "inactive"), True),
+        (("oneshot", "yes", "inactive"), True),
+        (("oneshot", "yes", "active"), False),
+        (("oneshot", "no", "inactive"), False),
+        (("oneshot", "no", "activating"), False),
+        (("oneshot", "no", "failed"), True),
+    ],
+)
+def test_jobs_are_unwell_only_when_they_failed(
+    alarm: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: tuple[str, ...],
+    unwell: bool,  # noqa: FBT001
+) -> None:
+    found = dict(zip(("Type", "RemainAfterExit", "ActiveState"), unit, strict=True))
+    found |= {"SubState": "x", "Result": "x", "ActiveEnterTimestampMonotonic": "0"}
+    monkeypatch.setattr(alarm, "show", lambda *_: found)
+    assert (alarm.unit_complaint("unit") is not None) == unwell
+
+
 def test_a_health_report_names_what_is_unhealthy(alarm: ModuleType, tmp_path: Path) -> None:
     report = tmp_path / "health"
     report.write_text(json.dumps({"scheduler": {"status": "unhealthy"}, "triggerer": {"status": "healthy"}}))

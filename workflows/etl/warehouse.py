@@ -23,6 +23,9 @@ LOCK_WAIT_SECONDS = 600
 # A database's own wait can't be interrupted, so a lock is asked for again and again.
 LOCK_TRY_SECONDS = 1
 LOCK_PAUSE_SECONDS = 0.1
+# Of a client that is gone without a word, the server keeps the locks for so long; by default for 8 hours.
+# Less than others wait for them, and more than a source pauses within a day.
+SILENCE_SECONDS = 300
 # A packet that is too large, and what the client sees where the server hangs up on one.
 MYSQL_PACKET_ERRORS = (1153, 2006, 2013)
 
@@ -231,7 +234,10 @@ def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
         @sa.event.listens_for(engine, "connect")
         def refuse_rather_than_clip(connection: Any, _record: object) -> None:
             with connection.cursor() as cursor:
-                cursor.execute("SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00'")
+                cursor.execute(
+                    "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', "
+                    f"wait_timeout = {SILENCE_SECONDS}"
+                )
 
     return engine
 
@@ -298,6 +304,7 @@ def _lock(connection: sa.Connection, name: str) -> Iterator[None]:
         asking = sa.select(sa.func.get_lock(lock, LOCK_TRY_SECONDS))
         _wait_for(f"another {name}", lambda: connection.scalar(asking) == 1)
     elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'")
         trying = sa.select(sa.func.pg_try_advisory_xact_lock(sa.func.hashtext(f"etl {name}")))
         _wait_for(f"another {name}", lambda: bool(connection.scalar(trying)))
     yield

@@ -200,7 +200,7 @@ def test_the_mail_names_task_day_and_error() -> None:
 def test_the_mail_of_a_lost_worker_knows_neither_run_nor_error() -> None:
     subject, body = mail(load_dag(ETL_ALERT_EMAILS="ops@example.com"))
     assert subject == "daily_etls.etl_load_events failed: scheduled__2016-05-11"
-    assert "No error was recorded." in body
+    assert "No error was recorded: the task or its worker was killed" in body
 
 
 def mail(dag: Any, **context: Any) -> tuple[str, str]:

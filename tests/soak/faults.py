@@ -29,8 +29,13 @@ def away(name: str, unit: str, seconds: int) -> Fault:
     )
 
 
+def full(name: str, folder: str) -> Fault:
+    fill = f"dd if=/dev/zero of={folder}/full bs=1M 2> /dev/null || true"
+    return Fault(f"{name}'s disk full for 30 s", fill, 30, f"rm {folder}/full")
+
+
 LOAD = "etl load-events --run-date 2016-02-21"
-FULL = "dd if=/dev/zero of={0}/full bs=1M 2> /dev/null || true"
+CLEAR = "airflow tasks clear --yes --start-date 2016-02-21 --end-date 2016-02-21 daily_etls"
 REDIS_DATA = "/var/lib/redis-airflow/appendonlydir /var/lib/redis-airflow/dump.rdb"
 
 FAULTS = (
@@ -55,14 +60,30 @@ FAULTS = (
     Fault("a task's supervisor killed", "pkill --signal KILL --newest --full '^airflow supervisor' || true"),
     Fault("a day loaded twice at once, by hand", f"{LOAD} & {LOAD}; wait"),
     Fault("everything restarted", "systemctl restart airflow.target"),
+    # What the kernel does to a unit that is out of memory.
+    Fault("a worker killed with all that it runs", "systemctl kill --signal KILL airflow-worker"),
     Fault(
-        "the task logs' disk full for 30 s",
-        FULL.format("/var/log/airflow-worker"),
+        "a worker out of file descriptors for 30 s",
+        "prlimit --nofile=8:8 --pid $(systemctl show --property MainPID --value airflow-worker)",
         30,
-        "rm /var/log/airflow-worker/full",
+        "prlimit --nofile=1024:4096 --pid $(systemctl show --property MainPID --value airflow-worker)",
     ),
-    Fault("MySQL's disk full for 30 s", FULL.format("/var/lib/mysql"), 30, "rm /var/lib/mysql/full"),
+    Fault(
+        "a worker that answers and takes no tasks",
+        "/opt/airflow/bin/celery --broker 'redis+socket:///run/redis-airflow/redis.sock?virtual_host=0' "
+        "control cancel_consumer default",
+    ),
+    Fault("a day cleared twice at once", f"{CLEAR} & {CLEAR}; wait"),
+    Fault(
+        "a second scheduler",
+        "systemd-run --quiet --collect --unit second $(command -v airflow) scheduler",
+        30,
+        "systemctl stop second",
+    ),
+    full("the task logs", "/var/log/airflow-worker"),
+    full("MySQL", "/var/lib/mysql"),
+    full("/tmp", "/tmp"),
 )
 POWER_FAILURE = "power failure"
 # Longer than any retry of a request, and as long as an outage is that must cost no day.
-LONG = away("MySQL", "mysql", 600)
+LONG = away("MySQL and Redis", "mysql redis-airflow", 600)

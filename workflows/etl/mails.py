@@ -19,9 +19,11 @@ FAILED_SUBJECT = (
     "{{ run_date(dag_run) if run_date is defined and dag_run is defined else run_id }}"
 )
 FAILED_BODY = """\
+{% set no_error = "No error was recorded: the task or its worker was killed, as the kernel does where memory \
+is short, or the worker's host was lost. Its journal tells: journalctl -u airflow-worker, journalctl -k" -%}
 <p><b>{{ ti.task_id | e }}</b> of {{ ti.dag_id | e }}, run {{ run_id | e }}, failed for good
 at try {{ ti.try_number }}. The next days wait.</p>
-<pre>{{ (exception if exception is defined and exception else "No error was recorded.") | e }}</pre>
+<pre>{{ (exception if exception is defined and exception else no_error) | e }}</pre>
 <p><a href="{{ ti.log_url | e }}">Log of the task</a></p>
 <p>Once the cause is mended, clear the task: its day is done again, and the next ones go on by themselves.</p>
 """

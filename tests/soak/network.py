@@ -1,0 +1,81 @@
+"""Days are run on a worker host while it is cut off from the main host, and until it is gone for good.
+
+SOAK_SEED and SOAK_FAULTS are as for soak.py.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machine import evidence, here
+from tests.machine.driver import Driver
+from tests.machine.machine import Machine
+from tests.soak.days import FIRST, ONLY, Days
+
+REASON = here.why_not()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+MAIN_UNITS = (
+    "mysql",
+    "redis-airflow",
+    *(f"airflow-{name}" for name in ("webserver", "scheduler", "dag-processor", "triggerer")),
+)
+WORKER_UNITS = ("airflow-worker", "airflow-worker-watch")
+CUT_SECONDS = (30, 120, 600)
+# The warehouse is on the main host: a user for the workers of other hosts.
+LET_WORKERS_IN = (
+    'password=$(sed "s/.*worker:\\(.*\\)@.*/\\1/" /etc/credentials/warehouse-url); mysql <<< "'
+    "CREATE USER 'worker'@'%' IDENTIFIED BY '$password'; "
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.* TO 'worker'@'%'\""
+)
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    here.install_missing()
+    with Driver("worker_host") as made:
+        yield made
+
+
+def cut_off(days: Days, worker: Machine, seconds: int) -> None:
+    todo = days.days()
+    time.sleep(days.draw.uniform(4, 16))
+    worker.succeed("ip link set eth1 down")
+    time.sleep(seconds)
+    worker.succeed("ip link set eth1 up")
+    days.recover(f"a worker host cut off for {seconds} s", todo)
+
+
+def lose(days: Days, worker: Machine, spare: Machine) -> None:
+    spare.start()
+    spare.wait_for_unit("airflow-worker.service", timeout=120)
+    todo = days.days()
+    time.sleep(days.draw.uniform(4, 16))
+    worker.succeed("ip link set eth1 down")
+    del days.units[worker]
+    days.units[spare] = WORKER_UNITS
+    days.recover("a worker host gone for good", todo)
+
+
+def test_network(driver: Driver, tmp_path: Path) -> None:
+    main, spare, worker = sorted(driver.machines, key=lambda machine: machine.name)
+    days = Days(driver, main, {main: MAIN_UNITS, worker: WORKER_UNITS}, tmp_path)
+    try:
+        main.start()
+        days.script["wait_for_airflow"](main)
+        main.succeed(LET_WORKERS_IN)
+        worker.start()
+        worker.wait_for_unit("airflow-worker.service", timeout=120)
+        days.put(FIRST)
+        for seconds in CUT_SECONDS:
+            if ONLY in f"a worker host cut off for {seconds} s":
+                cut_off(days, worker, seconds)
+        if ONLY in "a worker host gone for good":
+            lose(days, worker, spare)
+    except Exception as error:
+        error.add_note(f"Journals are in {evidence.save('network', driver.machines)}")
+        raise
+    finally:
+        days.report()

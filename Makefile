@@ -85,7 +85,7 @@ test: test-needs ## every test that can run here
 
 # Days are run while parts of a machine fail; SOAK_SEED=n takes other values, SOAK_FAULTS=NAME some of the faults.
 soak: test-needs ## days on a machine while its parts fail
-	$(BIN)/pytest tests/soak/soak.py tests/soak/network.py --numprocesses 2 --capture=no
+	$(BIN)/pytest tests/soak/soak.py tests/soak/network.py tests/soak/load.py --numprocesses 2 --capture=no
 
 # MACHINE is a test of tests/nixos that has the pipeline on one machine.
 MACHINE ?= dag_order

@@ -165,6 +165,7 @@ in
                 "webserver"
                 "triggerer"
                 "worker"
+                "worker-logs"
               ]
               {
                 AIRFLOW__API__SECRET_KEY_CMD = "${helpers.credential} api-secret-key";

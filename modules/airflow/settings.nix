@@ -85,6 +85,8 @@ in
             if cfg.mainHost == null then "localhost" else cfg.mainHost
           }:${toString cfg.webserver.port}";
           host = mkDefault cfg.webserver.host;
+          # A worker's server of logs starts when it is asked; by default it has 5 s for that.
+          log_fetch_timeout_sec = mkDefault 30;
           port = mkDefault cfg.webserver.port;
         };
         # Seconds: whoever has a token can have a new one until then, and sessions renew theirs.

@@ -14,8 +14,8 @@ let
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
-  # All workers of a host write to one folder, which one of them serves.
-  servesLogs = name: name == lib.head (lib.attrNames helpers.workers);
+  # Every worker has a folder of logs in common with the others of its host.
+  logs.AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
   logPort = cfg.settings.logging.worker_log_server_port or 8793;
 
   watch = pkgs.writeText "worker-watch.py" (builtins.readFile ./worker_watch.py);
@@ -49,22 +49,19 @@ let
           wants = helpers.redisUnit;
           # For Airflow's BashOperator.
           path = [ pkgs.bash ];
-          environment = {
+          environment = logs // {
             AIRFLOW__DATABASE__SQL_ALCHEMY_CONN = helpers.noDatabase;
-            AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
           };
           serviceConfig = helpers.daemonConfig // {
-            ExecStart = lib.concatStringsSep " " (
-              [
-                helpers.airflow
-                "celery worker"
-                "--celery-hostname ${name}@%H"
-                "--concurrency ${toString worker.concurrency}"
-                "--queues ${lib.concatStringsSep "," worker.queues}"
-                "--pid %t/${unit}/pid"
-              ]
-              ++ lib.optional (!servesLogs name) "--skip-serve-logs"
-            );
+            ExecStart = lib.concatStringsSep " " [
+              helpers.airflow
+              "celery worker"
+              "--celery-hostname ${name}@%H"
+              "--concurrency ${toString worker.concurrency}"
+              "--queues ${lib.concatStringsSep "," worker.queues}"
+              "--pid %t/${unit}/pid"
+              "--skip-serve-logs"
+            ];
             # A task is supervised by its parent process, which must see it.
             ProtectProc = "default";
             # Draining: the worker's main process alone is told, takes no more tasks
@@ -92,7 +89,7 @@ in
             type = types.int;
             default = 4;
             example = 16;
-            description = "How many tasks it runs at a time. Each takes about 150 MB, before what it does itself.";
+            description = "How many tasks it runs at a time. Each takes about 150 MB while it runs, before what it does itself.";
           };
 
           queues = mkOption {
@@ -157,6 +154,34 @@ in
             };
           }
         );
+
+        # What the web server shows of a task's log, it fetches here. Airflow's worker has a
+        # server of them of its own, which is a fourth of its memory; this one is there while
+        # somebody looks, and while the worker isn't.
+        airflow-worker-logs = helpers.mkService "airflow-worker-logs" {
+          description = "Airflow: server of the logs of tasks";
+          role = "worker-logs";
+          user = "airflow-worker";
+          environment = logs;
+          serviceConfig = {
+            Type = "exec";
+            # After an hour it ends, and starts again when somebody looks again.
+            ExecStart = lib.concatStringsSep " " [
+              "${lib.getExe' pkgs.coreutils "timeout"} 1h"
+              "${lib.getExe' cfg.finalPackage "python"} -m uvicorn --fd 3 --no-access-log"
+              "--factory airflow.utils.serve_logs.log_server:get_app"
+            ];
+            SuccessExitStatus = "124 143";
+            PrivatePIDs = false;
+          };
+        };
+      };
+
+      systemd.sockets.airflow-worker-logs = {
+        description = "Airflow: logs of tasks";
+        wantedBy = [ "airflow.target" ];
+        partOf = [ "airflow.target" ];
+        listenStreams = [ (toString logPort) ];
       };
 
       networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [ logPort ];

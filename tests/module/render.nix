@@ -79,6 +79,12 @@ let
     unit:
     section "Unit" (lines (unitSection unit)) + section "Timer" (lines unit.timerConfig) + install unit;
 
+  socket =
+    unit:
+    section "Unit" (lines (unitSection unit))
+    + section "Socket" (lines ({ ListenStream = unit.listenStreams; } // unit.socketConfig))
+    + install unit;
+
   own = lib.filterAttrs (name: _: lib.hasPrefix "airflow" name || lib.hasPrefix "etl" name);
   files =
     suffix: render: units:
@@ -91,6 +97,7 @@ config: {
     files "service" service config.systemd.services
     // files "target" target config.systemd.targets
     // files "timer" timer config.systemd.timers
+    // files "socket" socket config.systemd.sockets
     // lib.mapAttrs' (
       name: unit:
       lib.nameValuePair "${name}.service.d/overrides.conf" (

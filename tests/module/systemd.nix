@@ -144,6 +144,12 @@ in
         timerConfig = settings;
       };
     };
+    sockets = submodules {
+      options = common // {
+        listenStreams = option (types.listOf types.str) [ ];
+        socketConfig = settings;
+      };
+    };
     tmpfiles.settings = option (types.attrsOf (
       types.attrsOf (types.attrsOf (types.submodule tmpfile))
     )) { };

@@ -21,6 +21,8 @@ def test_enable_alone_is_a_whole_host() -> None:
         "airflow-admin.service",
         *(f"airflow-{server}.service" for server in SERVERS),
         "airflow-worker.service",
+        "airflow-worker-logs.service",
+        "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
         "airflow-started.service",
         "airflow-stopped.service",
@@ -75,6 +77,7 @@ def test_the_settings_of_a_single_host() -> None:
         "base_url": "http://localhost:8080",
         "enable_swagger_ui": "False",
         "host": "127.0.0.1",
+        "log_fetch_timeout_sec": "30",
         "port": "8080",
     }
     assert settings["scheduler"]["scheduler_idle_sleep_time"] == "0.1"
@@ -113,6 +116,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
             )
         },
         "airflow-worker.service": ["airflow-worker"],
+        "airflow-worker-logs.service": ["airflow-worker"],
         "airflow-worker-watch.service": ["airflow-worker"],
         "etl-migrate.service": ["etl"],
     }
@@ -188,6 +192,8 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
         "airflow-started.service",
         "airflow-stopped.service",
         "airflow-worker.service",
+        "airflow-worker-logs.service",
+        "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
     }
     # Of one of its connections, a worker host learns by its own looks that it is dead.
@@ -244,6 +250,8 @@ def test_more_workers_on_a_host() -> None:
     assert {unit for unit in workers.units if "worker" in unit} == {
         "airflow-worker.service",
         "airflow-worker-large.service",
+        "airflow-worker-logs.service",
+        "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
     }
     watched = json.loads(workers.script("-airflow-worker-watch.json"))["workers"]
@@ -255,11 +263,12 @@ def test_more_workers_on_a_host() -> None:
     (large,) = workers.service("airflow-worker-large.service")["ExecStart"]
     assert default.endswith(
         "celery worker --celery-hostname default@%H --concurrency 8 --queues default"
-        " --pid %t/airflow-worker/pid"
+        " --pid %t/airflow-worker/pid --skip-serve-logs"
     )
     assert "--celery-hostname large@%H --concurrency 1 --queues large,huge" in large
-    # One port for the logs of tasks, so one server of them.
-    assert large.endswith("--skip-serve-logs")
+    # One port for the logs of tasks, so one server of them, that is there when it is asked.
+    assert workers.units["airflow-worker-logs.socket"]["Socket"]["ListenStream"] == ["8793"]
+    assert "Install" not in workers.units["airflow-worker-logs.service"]
     assert workers.service("airflow-worker-large.service")["TimeoutStopSec"] == ["7200"]
 
 

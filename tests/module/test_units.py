@@ -68,6 +68,7 @@ EXCEPTIONS = {
     "airflow-worker.service": DAEMON | {"ProtectProc": ["default"]},
     # It tells workers to end.
     "airflow-worker-watch.service": DAEMON | {"ProtectProc": ["default"]},
+    "airflow-worker-logs.service": DAEMON,
     **dict.fromkeys(BARRIERS, OFFLINE),
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},
     # With a local database these need no network.
@@ -217,6 +218,7 @@ def test_a_change_of_settings_restarts_all_that_read_them() -> None:
     unchanged = {unit for unit in before if before[unit] == after[unit]}
     assert unchanged == BARRIERS | {
         "airflow-secrets.service",
+        "airflow-worker-logs.socket",
         "airflow.target",
         "mysql.service.d/overrides.conf",
         "redis-airflow.service.d/overrides.conf",

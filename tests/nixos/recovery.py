@@ -1,4 +1,5 @@
 # What fails comes back, and Airflow with it: the database and Redis away, processes killed, the power cut.
+import re
 import time
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ FIRST = date(2016, 2, 21)
 DAY = timedelta(days=1)
 # Until everything is well again after a fault is over. It takes half a minute; a busy machine, longer.
 SECONDS = 120
+BROKER = "redis+socket:///run/redis-airflow/redis.sock?virtual_host=0"
 AWAY = "/run/systemd/system/mysql.service.d/away.conf"
 
 
@@ -184,6 +186,27 @@ for unit in DAEMONS:
         kill(unit)
         wait_until_well(f"{unit} killed")
         wait_for_day(day, f"{unit} killed")
+
+with subtest("A worker that answers, and takes no tasks, is restarted"):
+    worker = invocations()["airflow-worker.service"]
+    program = machine.get_unit_property("airflow-worker-watch.service", "ExecStart")
+    (python,) = re.findall(r"(\S+/bin/python) \S+worker-watch.py", program)
+    machine.succeed(
+        f"""runuser -u airflow-worker -- {python} -c 'from celery import Celery; Celery(broker="{BROKER}")"""
+        """.control.cancel_consumer("default")'"""
+    )
+    day = complete_the_day()
+    wait_for("it is another one", lambda: invocations()["airflow-worker.service"] != worker, 90)
+    wait_for_day(day, "a worker that takes no tasks")
+
+with subtest("A backup that finds no room leaves nothing behind"):
+    machine.succeed(
+        "mount -t tmpfs -o size=16k,mode=0700,uid=$(id -u airflow),gid=$(id -g airflow) tmpfs /var/backup/airflow"
+    )
+    machine.fail("systemctl start airflow-backup", timeout=60)
+    t.assertEqual(machine.succeed("ls --almost-all /var/backup/airflow"), "")
+    machine.succeed("umount /var/backup/airflow", "systemctl start airflow-backup")
+    machine.succeed("gzip --test /var/backup/airflow/*.sql.gz")
 
 with subtest("What time doesn't mend is left failed, with its message"):
     machine.succeed("systemctl stop airflow.target", timeout=120)

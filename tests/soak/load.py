@@ -1,0 +1,126 @@
+"""Twenty clients on the page and the API, through nginx, while 200 days wait to be loaded.
+
+SOAK_LOAD_SECONDS is how long, 180 by default. What is measured is said; nothing may fail.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine import evidence, here
+from tests.machine.driver import PRELUDE, Driver
+
+REASON = here.why_not()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+SECONDS = int(os.environ.get("SOAK_LOAD_SECONDS", "180"))
+CLIENTS = 20
+DAYS = 200
+PAUSE_SECONDS = 0.5
+# Slower than this, a page is no use to anybody.
+LIMIT_SECONDS = 10
+PATHS = (
+    "/",
+    "/api/v2/dags?limit=25",
+    "/api/v2/dags/daily_etls/dagRuns?limit=25&order_by=-run_after",
+    "/api/v2/dags/daily_etls/dagRuns/~/taskInstances?limit=50",
+    "/ui/grid/runs/daily_etls?limit=25",
+    "/api/v2/monitor/health",
+)
+# Runs on the machine; prints the seconds and the status of each request, by path.
+CLIENT = """
+import http.client, json, sys, threading, time
+paths, clients, seconds, pause = json.loads(sys.argv[1])
+password = open("/etc/credentials/admin-password").read().strip()
+headers = {"Content-Type": "application/json"}
+asking = http.client.HTTPConnection("localhost", 80, timeout=60)
+asking.request("POST", "/auth/token", json.dumps({"username": "admin", "password": password}), headers)
+headers = {"Authorization": "Bearer " + json.load(asking.getresponse())["access_token"]}
+found, end = {path: [] for path in paths}, time.monotonic() + seconds
+
+def ask(number):
+    connection = http.client.HTTPConnection("localhost", 80, timeout=60)
+    while time.monotonic() < end:
+        for path in paths[number % len(paths):] + paths[:number % len(paths)]:
+            start = time.monotonic()
+            try:
+                connection.request("GET", path, headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                status = answer.status
+            except OSError as error:
+                connection.close()
+                status = repr(error)
+            found[path].append((time.monotonic() - start, status))
+            time.sleep(pause)
+
+threads = [threading.Thread(target=ask, args=[number]) for number in range(clients)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps(found))
+"""
+# Prints each unit's memory in MB: shared pages count by their share.
+MEMORY = """
+airflow=$(printf 'airflow-%s ' webserver scheduler dag-processor triggerer worker worker-watch)
+for unit in mysql redis-airflow nginx $airflow; do
+  group=/sys/fs/cgroup$(systemctl show --property ControlGroup --value $unit)
+  for process in $(cat $group/cgroup.procs); do grep '^Pss:' /proc/$process/smaps_rollup; done |
+    awk -v unit=$unit '{ sum += $2 } END { printf "%s %d\\n", unit, sum / 1024 }'
+done
+"""
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    here.install_missing()
+    with Driver("recovery") as made:
+        yield made
+
+
+def test_load(driver: Driver, tmp_path: Path) -> None:
+    (machine,) = driver.machines
+    script = driver.test_symbols()
+    exec(PRELUDE.read_text(), script)
+
+    def memory() -> dict[str, int]:
+        lines = machine.succeed(MEMORY).splitlines()
+        return {unit: int(size) for unit, size in map(str.split, lines)}
+
+    def done() -> int:
+        counted = "SELECT COUNT(*) FROM dag_run WHERE dag_id = 'daily_etls' AND state = 'success'"
+        return int(machine.succeed(f'mysql --skip-column-names airflow --execute "{counted}"'))
+
+    try:
+        script["wait_for_airflow"](machine)
+        machine.wait_for_open_port(80, timeout=60)
+        (tmp_path / "client.py").write_text(CLIENT)
+        machine.copy_from_host(str(tmp_path / "client.py"), "/run/client.py")
+        before = memory()
+        machine.succeed(f"etl sample-data --s3 --days {DAYS + 1} --start 2016-02-21 --events-per-day 50")
+        days = done()
+        arguments = json.dumps([PATHS, CLIENTS, SECONDS, PAUSE_SECONDS])
+        said = machine.succeed(f"/opt/airflow/bin/python /run/client.py '{arguments}'")
+        days = done() - days
+        found: dict[str, list[tuple[float, Any]]] = json.loads(said)
+        for path, answers in found.items():
+            seconds = sorted(answer[0] for answer in answers)
+            errors = [status for _, status in answers if status != 200]
+            median, slowest = seconds[len(seconds) // 2], seconds[len(seconds) * 99 // 100]
+            driver.log(
+                f"| {path} | {len(answers)} | {median:.2f} s | {slowest:.2f} s | {len(errors)} errors |"
+            )
+            assert errors == [], path
+            assert slowest < LIMIT_SECONDS, path
+        driver.log(f"{days} days were loaded in {SECONDS} s meanwhile")
+        assert days > 0
+        for unit, size in memory().items():
+            driver.log(f"| {unit} | {before[unit]} MB | {size} MB |")
+    except Exception as error:
+        error.add_note(f"Journals are in {evidence.save('load', driver.machines)}")
+        raise

@@ -56,7 +56,8 @@ let
             ExecStart = lib.concatStringsSep " " [
               helpers.airflow
               "celery worker"
-              "--celery-hostname ${name}@%H"
+              # By this name it refuses to be a second one.
+              "--celery-hostname %H-${name}"
               "--concurrency ${toString worker.concurrency}"
               "--queues ${lib.concatStringsSep "," worker.queues}"
               "--pid %t/${unit}/pid"

@@ -70,6 +70,7 @@ class Machine:
             layers = ":".join([str(self.folder / "host"), *reversed(lowers)])
             options = f"lowerdir={layers},upperdir={self.folder}/upper,workdir={self.folder}/work"
             run("mount", "-t", "overlay", "overlay", "-o", options, str(root))
+        self._set_kernel()
         self.cgroup.mkdir(exist_ok=True)
         # The shell is in the cgroup before it becomes the container. The container dies with us, and as the
         # first process of a namespace it takes everything in it along.
@@ -87,6 +88,14 @@ class Machine:
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
             )
         return self._leader(self.container)
+
+    def _set_kernel(self) -> None:
+        """Set what the host wants of the kernel for its network; the container can only read it."""
+        write = (
+            'while read -r name _ value; do echo "$value" > "/proc/sys/$(echo "$name" | tr . /)"; done < "$0"'
+        )
+        settings = self.folder / "host/etc/sysctl.d/60-nixos.conf"
+        run("nsenter", f"--net=/run/netns/{self.name}", "sh", "-euc", write, str(settings))
 
     def _leader(self, container: subprocess.Popen[bytes]) -> int:
         deadline = time.monotonic() + BOOT_SECONDS

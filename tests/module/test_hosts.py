@@ -262,10 +262,10 @@ def test_more_workers_on_a_host() -> None:
     (default,) = workers.service("airflow-worker.service")["ExecStart"]
     (large,) = workers.service("airflow-worker-large.service")["ExecStart"]
     assert default.endswith(
-        "celery worker --celery-hostname default@%H --concurrency 8 --queues default"
+        "celery worker --celery-hostname %H-default --concurrency 8 --queues default"
         " --pid %t/airflow-worker/pid --skip-serve-logs"
     )
-    assert "--celery-hostname large@%H --concurrency 1 --queues large,huge" in large
+    assert "--celery-hostname %H-large --concurrency 1 --queues large,huge" in large
     # One port for the logs of tasks, so one server of them, that is there when it is asked.
     assert workers.units["airflow-worker-logs.socket"]["Socket"]["ListenStream"] == ["8793"]
     assert "Install" not in workers.units["airflow-worker-logs.service"]

@@ -102,11 +102,21 @@ with subtest("The network of the worker host is cut in mid-load, and comes back"
     worker.succeed("ip link set eth1 up")
     wait_for_load(SECOND, "network cut for 30 s")
 
+with subtest("A second host of the same name is refused, and says so"):
+    spare.start()
+    spare.wait_for_unit("airflow-worker.service", timeout=120)
+    spare.succeed("systemctl stop airflow-worker", "hostname worker", "systemctl daemon-reload")
+    spare.succeed("systemctl start --no-block airflow-worker")
+    spare.wait_until_succeeds(
+        "journalctl --unit airflow-worker | grep \"A worker with hostname 'worker-default' is already running\"",
+        timeout=120,
+    )
+    spare.succeed("systemctl stop airflow-worker", "hostname spare", "systemctl daemon-reload")
+
 with subtest("The worker host is gone for good in mid-load: its task moves to the other one"):
     third = SECOND + timedelta(days=1)
     start_the_load(third)
-    spare.start()
     worker.succeed("ip link set eth1 down")
-    spare.wait_for_unit("airflow-worker.service", timeout=120)
+    spare.succeed("systemctl start airflow-worker", timeout=120)
     main.succeed("systemctl stop hold")
     t.assertEqual(wait_for_load(third, "worker host gone")["hostname"], "spare")

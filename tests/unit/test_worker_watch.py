@@ -33,7 +33,7 @@ class Host:
         self.room = True
         self.process: int | None = PROCESS
         self.ended: list[tuple[int, int]] = []
-        self.watch = program.Watch("airflow-worker.service", "default@here", ["default"])
+        self.watch = program.Watch("airflow-worker.service", "celery@here-default", ["default"])
         monkeypatch.setattr(program, "oldest", lambda *_: set(self.queue[:1]))
         monkeypatch.setattr(program, "has_room", lambda *_: self.room)
         monkeypatch.setattr(program, "main_process", lambda _: self.process)

@@ -90,7 +90,8 @@ def main(settings: dict[str, Any]) -> None:
     """Look for ever."""
     host = socket.gethostname()
     watches = [
-        Watch(worker["unit"], f"{worker['name']}@{host}", worker["queues"]) for worker in settings["workers"]
+        Watch(worker["unit"], f"celery@{host}-{worker['name']}", worker["queues"])
+        for worker in settings["workers"]
     ]
     broker: Any = Connection(broker_url(settings), connect_timeout=TO_ANSWER)  # type: ignore[no-untyped-call]
     while True:

@@ -23,7 +23,7 @@ main.succeed(
 worker.start()
 
 with subtest("Each host has its own units, and no more"):
-    worker.wait_for_unit("airflow-worker.service", timeout=120)
+    worker.wait_for_unit("airflow-worker.service", timeout=300)
     for name in ("webserver", "scheduler", "dag-processor", "triggerer"):
         main.wait_for_unit(f"airflow-{name}.service", timeout=60)
         worker.fail(f"systemctl is-active airflow-{name}.service")
@@ -104,7 +104,7 @@ with subtest("The network of the worker host is cut in mid-load, and comes back"
 
 with subtest("A second host of the same name is refused, and says so"):
     spare.start()
-    spare.wait_for_unit("airflow-worker.service", timeout=120)
+    spare.wait_for_unit("airflow-worker.service", timeout=300)
     spare.succeed("systemctl stop airflow-worker", "hostname worker", "systemctl daemon-reload")
     spare.succeed("systemctl start --no-block airflow-worker")
     spare.wait_until_succeeds(

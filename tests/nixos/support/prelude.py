@@ -47,8 +47,8 @@ def wait_for(what, holds, timeout=120):
 
 
 def wait_for_airflow(host):
-    host.wait_for_unit("airflow.target", timeout=120)
-    host.wait_until_succeeds(f"{CURL} --fail http://127.0.0.1:8080/api/v2/version", timeout=90)
+    host.wait_for_unit("airflow.target", timeout=300)
+    host.wait_until_succeeds(f"{CURL} --fail http://127.0.0.1:8080/api/v2/version", timeout=180)
 
 
 FIRST_LOAD = "dags/daily_etls/dagRuns/scheduled__2016-02-22T00:00:00%2B00:00/taskInstances/etl_load_events"

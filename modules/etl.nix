@@ -29,6 +29,8 @@ let
   workerUnits = map helpers.workerUnit (lib.attrNames helpers.workers);
 in
 {
+  imports = [ ./etl_page.nix ];
+
   options.services.etl = {
     enable = lib.mkEnableOption ''
       the pipeline daily_etls: every day, events from S3 into a warehouse, and

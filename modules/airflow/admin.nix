@@ -1,4 +1,4 @@
-# The first administrator of the web page.
+# The first administrator of the web page, and roles of its users.
 {
   config,
   lib,
@@ -12,9 +12,24 @@ let
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
+  rolesFile = pkgs.writeText "airflow-roles.json" (builtins.toJSON cfg.roles);
   script = pkgs.writeText "ensure-admin.py" (builtins.readFile ./ensure_admin.py);
 in
 {
+  options.services.airflow.roles = mkOption {
+    type = types.attrsOf (types.listOf (types.strMatching "[a-z_]+ on .+"));
+    default = { };
+    example = {
+      Auditor = [ "can_read on Audit Logs" ];
+    };
+    description = ''
+      Roles of the FAB auth manager by their names, with their permissions as
+      `ACTION on RESOURCE`. `airflow-admin.service` makes them, and adds what a role
+      lacks; it takes nothing away. Users get them on the page or by
+      `airflow users create --role NAME …`.
+    '';
+  };
+
   options.services.airflow.admin = {
     enable = mkOption {
       type = types.bool;
@@ -68,7 +83,7 @@ in
     };
 
     systemd.services.airflow-admin = helpers.mkService "airflow-admin" {
-      description = "Airflow: the first administrator and their password";
+      description = "Airflow: the first administrator, their password, and the roles";
       role = "admin";
       after = [ "airflow-migrate.service" ];
       before = [ "airflow-webserver.service" ];
@@ -78,7 +93,7 @@ in
         helpers.oneshotConfig
         // helpers.offlineIfLocal
         // {
-          ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${script} ${cfg.admin.username}";
+          ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${script} ${cfg.admin.username} ${rolesFile}";
         };
     };
   };

@@ -31,6 +31,7 @@ PACKAGES = {
     "gnused": "/usr",
     "gzip": "/usr",
     "mysql": "/usr",
+    "plugins": "/opt/plugins",
     "python3": "/opt/airflow",
     "systemd": "/usr",
     "tzdata": "/usr",
@@ -156,10 +157,11 @@ def _users(etc: Path, below: Path, settings: Mapping[str, Any]) -> None:
 
 
 def _project(root: Path, python_layer: Path) -> None:
-    """Install the pipeline from this checkout: its package and its DAGs."""
+    """Install the pipeline from this checkout: its package, its DAGs and its page."""
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT / "workflows/etl", root / "opt/etl/etl", ignore=skip)
     shutil.copytree(PROJECT / "workflows/dags", root / "opt/dags", ignore=skip)
+    shutil.copytree(PROJECT / "workflows/plugins", root / "opt/plugins", ignore=skip)
     (packages,) = python_layer.glob("opt/airflow/lib/python3.*/site-packages")
     write(root / packages.relative_to(python_layer) / "etl.pth", "/opt/etl\n")
     script = "#!/opt/airflow/bin/python\nimport sys\n\nfrom etl.cli import main\n\nsys.exit(main())\n"

@@ -94,7 +94,7 @@ def test_secrets_that_are_not_given_are_made_by_the_host() -> None:
         if unit.endswith(".service") and single.credentials(unit):
             assert "airflow-secrets.service" in single.relation(unit, "After")
             assert "airflow-secrets.service" in single.relation(unit, "Wants")
-    given = system(ETL)
+    given = system("{ imports = [ hosts.etl ]; services.etl.page.enable = false; }")
     assert "airflow-secrets.service" not in given.units
 
 
@@ -111,6 +111,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
                 "alarm",
                 "backup",
                 "database-cleanup",
+                "secrets",
                 "started",
                 "stopped",
             )
@@ -119,8 +120,10 @@ def test_each_unit_runs_as_its_own_user() -> None:
         "airflow-worker-logs.service": ["airflow-worker"],
         "airflow-worker-watch.service": ["airflow-worker"],
         "etl-migrate.service": ["etl"],
+        # MySQL's administrator is the system's.
+        "etl-statistics-reader.service": ["root"],
     }
-    for (user,) in users.values():
+    for (user,) in (user for user in users.values() if user != ["root"]):
         assert etl.host["users"][user]["group"] == user
         assert user in etl.host["groups"]
 
@@ -390,7 +393,35 @@ def test_the_warehouse_is_its_workers_and_nobody_elses() -> None:
         "airflow-worker": {"warehouse.*": "SELECT, INSERT, UPDATE, DELETE"},
     }
     for server in SERVERS:
-        assert "ETL_WAREHOUSE_URL" not in etl.environment(f"airflow-{server}.service")
+        if server != "webserver":
+            assert "ETL_WAREHOUSE_URL" not in etl.environment(f"airflow-{server}.service")
+            assert "statistics-reader" not in etl.credentials(f"airflow-{server}.service")
+
+
+def test_the_web_server_alone_has_the_page_and_its_user_of_the_warehouse() -> None:
+    etl = system(ETL)
+    environment = etl.environment("airflow-webserver.service")
+    assert environment["ETL_WAREHOUSE_URL"] == (
+        "mysql+mysqldb://statistics-reader@localhost/warehouse?unix_socket=/run/mysqld/mysqld.sock"
+        "&charset=utf8mb4&read_default_file=%d/statistics-reader"
+    )
+    assert environment["AIRFLOW__CORE__PLUGINS_FOLDER"].endswith("-plugins")
+    services = [unit for unit in etl.units if unit.endswith(".service")]
+    having = {unit for unit in services if "statistics-reader" in etl.credentials(unit)}
+    assert having == {"airflow-webserver.service", "etl-statistics-reader.service"}
+    assert "etl-migrate.service" in etl.relation("etl-statistics-reader.service", "Requires")
+
+
+def test_a_page_of_a_warehouse_elsewhere_is_given_its_address() -> None:
+    etl = system("""{
+      imports = [ hosts.etl ];
+      services.etl.warehouse = { createLocally = false; urlFile = "/run/secrets/warehouse"; };
+      services.etl.page.warehouseUrlFile = "/run/secrets/reader";
+    }""")
+    environment = etl.environment("airflow-webserver.service")
+    assert environment["ETL_WAREHOUSE_URL_FILE"] == "%d/statistics-reader"
+    assert etl.credentials("airflow-webserver.service")["statistics-reader"] == "/run/secrets/reader"
+    assert "etl-statistics-reader.service" not in etl.units
 
 
 def test_the_warehouses_tables_are_there_before_the_dag_runs() -> None:

@@ -21,7 +21,12 @@ from tests.module.system import Unit, parse_unit
 # The first whose functions nixpkgs takes for granted.
 OLDEST = (2, 18)
 # Packages whose names in the store differ from the ones that stand for them here.
-NAMES = {"bash-interactive": "bash", "etl-dags": "dags", "glibc-locales": "glibcLocales"}
+NAMES = {
+    "bash-interactive": "bash",
+    "etl-dags": "dags",
+    "etl-plugins": "plugins",
+    "glibc-locales": "glibcLocales",
+}
 HOSTS = sorted(folder.name for folder in RENDERED.iterdir() if (folder / "host.json").exists())
 
 

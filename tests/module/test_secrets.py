@@ -119,7 +119,7 @@ def test_a_unit_is_told_of_its_own_credentials_alone() -> None:
 
 def test_connections_are_written_for_airflow_alone(run: Run, credentials: Path, tmp_path: Path) -> None:
     local_filesystem = pytest.importorskip("airflow.secrets.local_filesystem")
-    for name in ("api-secret-key", "fernet-key", "jwt-secret"):
+    for name in ("api-secret-key", "fernet-key", "jwt-secret", "statistics-reader"):
         (credentials / name).write_text("good\n")
     (credentials / "connection-billing").write_text("http://me:p%40ss=1@billing:80/?a=b\n")
     (credentials / "smtp-password").write_text("p@ss w=1\n")

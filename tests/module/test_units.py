@@ -77,6 +77,7 @@ EXCEPTIONS = {
     "airflow-database-cleanup.service": OFFLINE,
     "airflow-migrate.service": OFFLINE,
     "etl-migrate.service": OFFLINE,
+    "etl-statistics-reader.service": OFFLINE,
 }
 HIGHEST_EXPOSURE = 1.2
 

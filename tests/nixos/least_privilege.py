@@ -3,7 +3,7 @@
 EXPOSURE = 1.2
 SERVER = {"connection-billing", "fernet-key", "jwt-secret"}
 CREDENTIALS = {
-    "airflow-webserver": {"api-secret-key", *SERVER},
+    "airflow-webserver": {"api-secret-key", "statistics-reader", *SERVER},
     "airflow-scheduler": SERVER,
     "airflow-dag-processor": SERVER,
     "airflow-triggerer": {"api-secret-key", "aws", *SERVER},
@@ -93,6 +93,46 @@ with subtest("Airflow's own units reach its database, and not the warehouse"):
     refused(sql("airflow", "warehouse", "SELECT COUNT(*) FROM user_event"), "Access denied")
     refused(sql("airflow", "mysql", "SELECT 1"), "Access denied")
 
+with subtest("The page on organizations is for account managers, and its user of the warehouse only reads"):
+    machine.succeed(
+        "printf 'organization_id,organization_name\n1,Acme <Charter>\n' | etl import-organizations -",
+        "mysql warehouse --execute \"INSERT INTO organization_statistic VALUES (1, '2016-02-21', 'logins_past_week', 7);"
+        " INSERT INTO organization_statistic_total VALUES ('2016-02-21', 'logins_past_week', 1, 7)\"",
+    )
+    page = "http://127.0.0.1/organizations/"
+    said = f"{CURL} --output /run/page --write-out '%{{http_code}}' --header 'Host: localhost'"
+    t.assertEqual(machine.succeed(f"{said} {page}"), "401")
+    for role, status in (("Viewer", "403"), ("AccountManager", "200")):
+        machine.succeed(
+            f"airflow users create --username {role} --firstname A --lastname B --email {role}@example.org"
+            f" --role {role} --password secret"
+        )
+        login = json.dumps({"username": role, "password": "secret"})
+        answer = machine.succeed(
+            f"{CURL} --fail --header 'Content-Type: application/json' --data '{login}' http://127.0.0.1:8080/auth/token"
+        )
+        token = json.loads(answer)["access_token"]
+        t.assertEqual(machine.succeed(f"{said} --header 'Authorization: Bearer {token}' {page}"), status)
+    t.assertIn("Acme &lt;Charter&gt;", machine.succeed("cat /run/page"))
+    for path in ("dags", "connections", "dagSources/daily_etls"):
+        answer = machine.succeed(
+            f"{said} --header 'Authorization: Bearer {token}' http://127.0.0.1/api/v2/{path}"
+        )
+        t.assertEqual(answer, "403", path)
+    credential = "/var/lib/airflow/secrets/statistics-reader"
+    reader = f"mysql --defaults-file={credential} --user statistics-reader warehouse --execute"
+    machine.succeed(f"{reader} 'SELECT COUNT(*) FROM organization'")
+    for statement in (
+        "DELETE FROM organization",
+        "SELECT COUNT(*) FROM user_event",
+        "CREATE TABLE mine (id INT)",
+    ):
+        refused(f"{reader} '{statement}' 2>&1", "command denied")
+    refused(as_user("airflow-worker", f"cat {credential} 2>&1"), "Permission denied")
+    machine.succeed(
+        "mysql warehouse --execute 'DELETE FROM organization_statistic; DELETE FROM organization_statistic_total'"
+    )
+
 with subtest("The owner of the warehouse reaches nothing else, and strangers nothing at all"):
     machine.succeed(sql("etl", "warehouse", "SELECT COUNT(*) FROM organization"))
     refused(sql("etl", "airflow", "SELECT 1"), "Access denied")
@@ -130,7 +170,7 @@ with subtest("Callbacks and tasks have the network that they need, and migration
     ):
         process = machine.get_unit_property(f"{unit}.service", "MainPID")
         machine.succeed(f"nsenter --target {process} --net nc -z 127.0.0.1 {port}")
-    for unit in ("airflow-migrate", "airflow-admin", "etl-migrate"):
+    for unit in ("airflow-migrate", "airflow-admin", "etl-migrate", "etl-statistics-reader"):
         t.assertEqual(machine.get_unit_property(f"{unit}.service", "PrivateNetwork"), "yes", unit)
 
 with subtest("A unit can't do what it is denied"):

@@ -128,7 +128,7 @@ def overview_page(request: Request, span: Annotated[Span, Query()]) -> HTMLRespo
     """Show what all organizations did together, and what the days' loads were like."""
     with warehouse.transaction(config.warehouse_url()) as connection:
         known = look_at_days(connection)
-        days = span.until(known.last)
+        days = span.until(known.first, known.last)
         return pages.page(
             request,
             "overview.html",
@@ -145,7 +145,7 @@ def overview_csv(name: str, span: Annotated[Span, Query()]) -> Response:
     """Return a chart's numbers of all organizations, or of the loads."""
     with warehouse.transaction(config.warehouse_url()) as connection:
         known = look_at_days(connection)
-        drawn = overview_charts(connection, known, span.until(known.last))
+        drawn = overview_charts(connection, known, span.until(known.first, known.last))
     return spreadsheet.chart(f"overview-{name}", named(drawn, name))
 
 
@@ -153,7 +153,8 @@ def overview_csv(name: str, span: Annotated[Span, Query()]) -> Response:
 def malformed_csv(span: Annotated[Span, Query()]) -> Response:
     """Return the malformed lines that are kept of some days."""
     with warehouse.transaction(config.warehouse_url()) as connection:
-        days = span.until(look_at_days(connection).last)
+        known = look_at_days(connection)
+        days = span.until(known.first, known.last)
         lines = overview.malformed(connection, days) if days else []
     header = ["day", "object", "line", "beginning"]
     return spreadsheet.table("malformed-lines", header, (dataclasses.astuple(line) for line in lines))
@@ -173,7 +174,7 @@ def organization(
     with warehouse.transaction(config.warehouse_url()) as connection:
         known = look_at_days(connection)
         name, members = existing(connection, organization_id)
-        days = span.until(known.newest)
+        days = span.until(known.first, known.newest)
         drawn = organization_charts(connection, known, organization_id, days)
         day = days[-1] if days else None
         of_day = queries.find_one(connection, organization_id, day) if day else None
@@ -197,7 +198,7 @@ def organization_csv(organization_id: OrganizationId, name: str, span: Annotated
     with warehouse.transaction(config.warehouse_url()) as connection:
         known = look_at_days(connection)
         existing(connection, organization_id)
-        drawn = organization_charts(connection, known, organization_id, span.until(known.newest))
+        drawn = organization_charts(connection, known, organization_id, span.until(known.first, known.newest))
     return spreadsheet.chart(f"organization-{organization_id}-{name}", named(drawn, name))
 
 

@@ -19,7 +19,8 @@ class Days:
     finished: tuple[date, ...]
     # When the statistics of the newest one were computed (UTC), if that is known.
     computed_at: datetime | None
-    # The newest one that is loaded or has statistics.
+    # The first and the last one that is loaded or has statistics.
+    first: date | None
     last: date | None
     warnings: tuple[str, ...]
 
@@ -63,7 +64,7 @@ def look(
             "are loaded, and their statistics are not computed yet",
         ),
     )
-    return Days(tuple(finished), computed_at, max(known, default=None), warnings)
+    return Days(tuple(finished), computed_at, min(known, default=None), max(known, default=None), warnings)
 
 
 def _between(days: set[date]) -> set[date]:

@@ -22,11 +22,15 @@ class Span(BaseModel):
         """Return the query of its address."""
         return "?" + urlencode(self.model_dump(mode="json", exclude_none=True))
 
-    def until(self, newest: date | None) -> Sequence[date]:
+    def until(self, first: date | None, newest: date | None) -> Sequence[date]:
         """Return the days, in order; none where there is no day at all.
 
         Args:
-            newest: the last one where the address doesn't say.
+            first: the first one that there is: a chart has no empty beginning.
+            newest: the last one, where the address doesn't say.
         """
         last = self.last or newest
-        return [last - timedelta(days=ago) for ago in reversed(range(self.days))] if last else []
+        if first is None or last is None:
+            return []
+        shown = min(self.days, max(2, (last - first).days + 1))
+        return [last - timedelta(days=ago) for ago in reversed(range(shown))]

@@ -1,12 +1,14 @@
 # A program of a unit, and not part of a package.
 # ruff: noqa: INP001, T201
-"""Makes the first administrator, and sets the password again when its file has changed.
+"""Makes the first administrator, sets the password again when its file has changed, and makes roles.
 
 The password is read from the credential, so that it is never on a command line.
 """
 
+import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
@@ -33,6 +35,18 @@ def ensure_admin(username: str, password: str) -> None:
             print(f"changed the password of {username}")
 
 
+@providers_configuration_loaded
+def ensure_roles(roles: Mapping[str, Sequence[str]]) -> None:
+    """Make the roles, and give them the permissions that they lack, each as "ACTION on RESOURCE"."""
+    with get_application_builder() as appbuilder:
+        appbuilder.sm.bulk_sync_roles(
+            {"role": name, "perms": [tuple(permission.split(" on ", 1)) for permission in permissions]}
+            for name, permissions in roles.items()
+        )
+
+
 if __name__ == "__main__":
     credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
     ensure_admin(sys.argv[1], (credentials / "admin-password").read_text().strip())
+    if roles := json.loads(Path(sys.argv[2]).read_text()):
+        ensure_roles(roles)

@@ -66,6 +66,18 @@ in
       '';
     };
 
+    weeklyEmails = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "account-managers@example.org" ];
+      description = ''
+        Who gets a mail every Monday at 06:00 UTC with the organizations that need a
+        call and the reasons, by the newest statistics. With nobody there is no DAG
+        `weekly_mail`, and with the runner `lambda` neither: the warehouse is out of
+        its workers' reach.
+      '';
+    };
+
     lateAfter = mkOption {
       type = types.strMatching "[0-9]{1,6}(s|min|h|d)";
       default = "12h";
@@ -167,8 +179,8 @@ in
 
         warnings =
           lib.optional
-            (cfg.alertEmails != [ ] && !airflow.smtp.enable && !(airflow.connections ? smtp_default))
-            "services.etl.alertEmails: no mail will be sent; set services.airflow.smtp.enable = true, or services.airflow.connections.smtp_default.";
+            (cfg.alertEmails ++ cfg.weeklyEmails != [ ] && !airflow.smtp.enable && !(airflow.connections ? smtp_default))
+            "services.etl.alertEmails and weeklyEmails: no mail will be sent; set services.airflow.smtp.enable = true, or services.airflow.connections.smtp_default.";
 
         services.airflow = {
           dagsFolder = mkDefault (pkgs.callPackage ./packages/dags.nix { });
@@ -202,6 +214,9 @@ in
               ETL_S3_BUCKET = cfg.s3.bucket;
               ETL_S3_PREFIX = cfg.s3.prefix;
               ETL_START_DATE = cfg.startDate;
+            }
+            // lib.optionalAttrs (cfg.weeklyEmails != [ ]) {
+              ETL_WEEKLY_EMAILS = lib.concatStringsSep "," cfg.weeklyEmails;
             }
             // lib.optionalAttrs (cfg.s3.endpointUrl != null) {
               AWS_ENDPOINT_URL_S3 = cfg.s3.endpointUrl;

@@ -10,43 +10,47 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 from werkzeug.security import check_password_hash
 
 
-@providers_configuration_loaded
-def ensure_admin(username: str, password: str) -> None:
+def ensure_admin(manager: Any, username: str, password: str) -> None:
     """Make the user, or bring the password up to date; nothing else is touched."""
-    with get_application_builder() as appbuilder:
-        manager = appbuilder.sm
-        user = manager.find_user(username=username)
-        if user is None:
-            manager.sync_roles()
-            role = manager.find_role("Admin")
-            address = f"{username}@localhost"
-            if not manager.add_user(username, username, "admin", address, role, password):
-                sys.exit(f"services.airflow.admin: the user {username} could not be made")
-            print(f"made the administrator {username}")
-        elif not check_password_hash(user.password, password):
-            if not manager.reset_password(user.id, password):
-                sys.exit(f"services.airflow.admin: the password of {username} could not be changed")
-            print(f"changed the password of {username}")
+    user = manager.find_user(username=username)
+    if user is None:
+        manager.sync_roles()
+        role = manager.find_role("Admin")
+        address = f"{username}@localhost"
+        if not manager.add_user(username, username, "admin", address, role, password):
+            sys.exit(f"services.airflow.admin: the user {username} could not be made")
+        print(f"made the administrator {username}")
+    elif not check_password_hash(user.password, password):
+        if not manager.reset_password(user.id, password):
+            sys.exit(f"services.airflow.admin: the password of {username} could not be changed")
+        print(f"changed the password of {username}")
+
+
+def ensure_roles(manager: Any, roles: Mapping[str, Sequence[str]]) -> None:
+    """Make the roles, and give them the permissions that they lack, each as "ACTION on RESOURCE"."""
+    manager.bulk_sync_roles(
+        {"role": name, "perms": [tuple(permission.split(" on ", 1)) for permission in permissions]}
+        for name, permissions in roles.items()
+    )
 
 
 @providers_configuration_loaded
-def ensure_roles(roles: Mapping[str, Sequence[str]]) -> None:
-    """Make the roles, and give them the permissions that they lack, each as "ACTION on RESOURCE"."""
+def main() -> None:
+    """Read what the unit was given."""
+    username, roles = sys.argv[1:]
+    credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
+    password = (credentials / "admin-password").read_text().strip()
     with get_application_builder() as appbuilder:
-        appbuilder.sm.bulk_sync_roles(
-            {"role": name, "perms": [tuple(permission.split(" on ", 1)) for permission in permissions]}
-            for name, permissions in roles.items()
-        )
+        ensure_admin(appbuilder.sm, username, password)
+        ensure_roles(appbuilder.sm, json.loads(Path(roles).read_text()))
 
 
 if __name__ == "__main__":
-    credentials = Path(os.environ["CREDENTIALS_DIRECTORY"])
-    ensure_admin(sys.argv[1], (credentials / "admin-password").read_text().strip())
-    if roles := json.loads(Path(sys.argv[2]).read_text()):
-        ensure_roles(roles)
+    main()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from etl import organization_queries as queries
 from etl import tables
 from etl import warehouse as warehouses
-from organizations import queries
+from etl.health import Mark, health
+from etl.organization_queries import HEALTH, NAME, Found, Wanted
 from organizations.figures import STATISTICS
-from organizations.health import Mark, health
-from organizations.queries import HEALTH, NAME, Found, Wanted
 
 DAY = date(2016, 3, 10)
 WEEK = timedelta(days=7)

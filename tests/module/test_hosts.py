@@ -472,7 +472,7 @@ def test_mail_without_a_server_is_warned_of() -> None:
     }""")
     (warning,) = silent.warnings
     assert warning.startswith(
-        "services.etl.alertEmails: no mail will be sent; set services.airflow.smtp.enable"
+        "services.etl.alertEmails and weeklyEmails: no mail will be sent; set services.airflow.smtp.enable"
     )
 
 

@@ -135,6 +135,7 @@ def test_the_dag_runs_the_jobs_itself_and_alerts_nobody_by_default() -> None:
         ({"ETL_START_DATE": "yesterday"}, "ETL_START_DATE"),
         (DAG | {"ETL_RUNNER": "cloud"}, "ETL_RUNNER"),
         (DAG | {"ETL_ALERT_EMAILS": "ops"}, "ETL_ALERT_EMAILS"),
+        (DAG | {"ETL_WEEKLY_EMAILS": "sales"}, "ETL_WEEKLY_EMAILS"),
         (DAG | {"ETL_LATE_AFTER": "noon"}, "ETL_LATE_AFTER"),
         (DAG | {"ETL_LATE_AFTER": "-1h"}, "ETL_LATE_AFTER"),
     ],

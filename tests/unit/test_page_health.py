@@ -1,7 +1,7 @@
 """The rules by which an organization needs a call, and what they say."""
 
 import pytest
-from organizations.health import LOGINS, PAID, TICKETS, USUAL_LOGINS, Mark, health
+from etl.health import LOGINS, PAID, TICKETS, USUAL_LOGINS, Mark, health
 
 FINE = {LOGINS: 10, USUAL_LOGINS: 10, PAID: 5, TICKETS: 2}
 

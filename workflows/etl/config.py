@@ -59,6 +59,7 @@ class DagSettings:
     start_date: date
     alert_emails: tuple[str, ...]
     late_after: timedelta
+    weekly_emails: tuple[str, ...] = ()
 
 
 def parse_run_date(text: object) -> date:
@@ -173,7 +174,8 @@ def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:
 def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
     """Return the DAG's settings.
 
-    They come from ``ETL_RUNNER``, ``ETL_START_DATE``, ``ETL_ALERT_EMAILS`` and ``ETL_LATE_AFTER``.
+    They come from ``ETL_RUNNER``, ``ETL_START_DATE``, ``ETL_ALERT_EMAILS``, ``ETL_LATE_AFTER`` and
+    ``ETL_WEEKLY_EMAILS``.
 
     Raises:
         ConfigError: the runner is unknown, the start date missing or malformed, an address has no ``@``, or
@@ -189,11 +191,16 @@ def dag_settings(environ: Mapping[str, str] = os.environ) -> DagSettings:
         start_date = parse_run_date(start)
     except ConfigError as error:
         raise ConfigError(f"ETL_START_DATE: {error}") from None
-    emails = tuple(part.strip() for part in environ.get("ETL_ALERT_EMAILS", "").split(",") if part.strip())
+    alerts, weekly = (_emails(environ, name) for name in ("ETL_ALERT_EMAILS", "ETL_WEEKLY_EMAILS"))
+    return DagSettings(runner, start_date, alerts, late_after(environ), weekly)
+
+
+def _emails(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    emails = tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
     for email in emails:
         if "@" not in email:
-            raise ConfigError(f"ETL_ALERT_EMAILS holds {email!r}, which is no e-mail address")
-    return DagSettings(runner, start_date, emails, late_after(environ))
+            raise ConfigError(f"{name} holds {email!r}, which is no e-mail address")
+    return emails
 
 
 def late_after(environ: Mapping[str, str] = os.environ) -> timedelta:

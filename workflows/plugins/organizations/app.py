@@ -9,19 +9,20 @@ from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from etl import config, warehouse
+from etl import organization_queries as queries
 from etl.errors import EtlError
+from etl.health import MARKS, health
 from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
-from organizations import overview, pages, queries, spreadsheet, trends
+from organizations import overview, pages, spreadsheet, trends
 from organizations.access import allowed
 from organizations.charts import Chart
 from organizations.days import Days, look
 from organizations.figures import FIGURES, STATISTICS
-from organizations.health import MARKS, health
 from organizations.listing import PER_PAGE, Listing
 from organizations.record import failed_days
 from organizations.span import Span

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from etl.config import EARLIEST_RUN_DATE, LATEST_RUN_DATE
+from etl.health import Mark
+from etl.organization_queries import HEALTH, NAME, Wanted
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from organizations.figures import STATISTICS
-from organizations.health import Mark
-from organizations.queries import HEALTH, NAME, Wanted
 
 SORTS = (NAME, HEALTH, *STATISTICS)
 PER_PAGE = 50

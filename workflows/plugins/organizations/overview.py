@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
+from etl.organization_queries import Values
 from etl.tables import (
     day_load,
     day_load_rows,
@@ -14,7 +15,6 @@ from etl.tables import (
 )
 
 from organizations.charts import Chart, Series, Value
-from organizations.queries import Values
 
 CLASSES = {name: name.replace("_", " ") for name in event_tables}
 LINES, FAULTS = "lines", "faults"

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
+from etl.organization_queries import Values
+
 from organizations.charts import Chart, Series
 from organizations.figures import CHARTS, FIGURES
-from organizations.queries import Values
 
 
 def charts(days: Sequence[date], values: Mapping[date, Values], finished: Collection[date]) -> list[Chart]:

@@ -1,4 +1,4 @@
-"""What the page asks the warehouse."""
+"""Organizations of a day, with their statistics and how they are doing: for the page, and the weekly mail."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from operator import add
 from typing import Any
 
 import sqlalchemy as sa
-from etl.tables import organization, organization_statistic, organization_user
 
-from organizations.health import LOOKED_AT, MARKS, RULES, Mark
+from etl.health import LOOKED_AT, MARKS, RULES, Mark
+from etl.tables import organization, organization_statistic, organization_user
 
 WEEK = timedelta(days=7)
 # What organizations are sorted by, beside the statistics.

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from etl import storage, tables
 from etl import warehouse as warehouses
-from etl.config import S3Location
+from etl.config import S3Location, warehouse_url
 from moto.server import ThreadedMotoServer
 
 
@@ -45,7 +45,7 @@ def warehouse_server(
             [sa.URL.create("sqlite", database=str(tmp_path_factory.mktemp("warehouse") / "w.sqlite"))]
         )
     else:
-        servers = iter([sa.make_url(request.config.getoption("--warehouse"))])
+        servers = iter([warehouse_url({"ETL_WAREHOUSE_URL": request.config.getoption("--warehouse")})])
     for url in servers:
         warehouses.migrate(url)
         yield url

@@ -1,5 +1,6 @@
 """The command `etl`, as its users type it."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from etl import cli, tables
+from etl import warehouse as warehouses
 from etl.config import S3Location
 
 from tests.conftest import Put, Rows
@@ -164,6 +166,83 @@ def test_an_empty_day_fails_unless_that_is_asked_for(environment: S3Location, ca
 def test_an_unknown_organization_is_named(environment: S3Location, capsys: Captured) -> None:
     said = failure_of(capsys, "stats", "--run-date", "2016-02-22", "--organization", "7")
     assert "no organization 7" in said
+
+
+def put_statistics(url: sa.URL) -> None:
+    names = {1: "Acme", 2: "Fjord, Inc", 3: "Acme"}
+    now = "2016-02-01 00:00:00"
+    with warehouses.transaction(url, exclusive="test") as connection:
+        warehouses.upsert(
+            connection, tables.organization, [(id_, name, now, now) for id_, name in names.items()]
+        )
+        warehouses.upsert(
+            connection,
+            tables.organization_statistic,
+            [
+                (id_, day, "logins_past_week", f"{id_}.00")
+                for id_ in (1, 2, 3, 9)
+                for day in ("2016-02-22", "2016-02-21")
+            ],
+        )
+
+
+def test_the_newest_day_is_shown_by_default(
+    environment: S3Location, warehouse: sa.URL, capsys: Captured
+) -> None:
+    put_statistics(warehouse)
+    assert {row["day"] for row in json_of(capsys, "stats")} == {"2016-02-22"}
+    assert {row["day"] for row in json_of(capsys, "stats", "--run-date", "2016-02-21")} == {"2016-02-21"}
+
+
+def test_organizations_are_found_by_id_or_by_name(
+    environment: S3Location, warehouse: sa.URL, capsys: Captured
+) -> None:
+    put_statistics(warehouse)
+    for wanted, ids in (("2", [2]), ("Fjord, Inc", [2]), ("Acme", [1, 3]), ("9", [9])):
+        rows = json_of(capsys, "stats", "--organization", wanted)
+        assert [row["organization_id"] for row in rows] == ids
+    assert "did you mean 'Acme'?" in failure_of(capsys, "stats", "--organization", "acme")
+
+
+def test_statistics_of_organizations_that_have_gone_are_shown_without_their_names(
+    environment: S3Location, warehouse: sa.URL, capsys: Captured
+) -> None:
+    put_statistics(warehouse)
+    assert json_of(capsys, "stats")[-1]["organization_name"] is None
+    assert cli.main(["stats"]) == 0
+    assert "(no longer listed)" in capsys.readouterr().out
+
+
+def test_statistics_as_csv(environment: S3Location, warehouse: sa.URL, capsys: Captured) -> None:
+    put_statistics(warehouse)
+    assert cli.main(["stats", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "day,organization_id,organization_name,statistic,value",
+        "2016-02-22,1,Acme,logins_past_week,1.00",
+        '2016-02-22,2,"Fjord, Inc",logins_past_week,2.00',
+        "2016-02-22,3,Acme,logins_past_week,3.00",
+        "2016-02-22,9,,logins_past_week,9.00",
+    ]
+
+
+def test_files_are_uploaded_to_their_days_and_loaded_from_there(
+    environment: S3Location, tmp_path: Path, capsys: Captured
+) -> None:
+    files = [tmp_path / name for name in ("2016-02-22.json", "2016-02-22 more.json.gz", "2016-02-23-x")]
+    for file in files:
+        content = b'{"file": "%s"}\n' % file.name.encode()
+        file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    uploaded = json_of(capsys, "upload", *map(str, files))
+    assert uploaded["keys"] == [
+        "prod/events/2016/02/22/2016-02-22.json",
+        "prod/events/2016/02/22/2016-02-22 more.json.gz",
+        "prod/events/2016/02/23/2016-02-23-x",
+    ]
+    assert uploaded["bytes"] == sum(file.stat().st_size for file in files)
+    report = json_of(capsys, "load-events", "--run-date", "2016-02-22")
+    assert (report["objects"], report["lines"], report["malformed"]) == (2, 2, 0)
+    assert cli.main(["upload", str(files[0])]) == 0
+    assert f"{files[0]}: s3://{environment.bucket}/prod/events/2016/02/22/" in capsys.readouterr().out
 
 
 def test_sample_data_into_a_folder_is_the_same_each_time(aws: None, tmp_path: Path, capsys: Captured) -> None:

@@ -1,9 +1,16 @@
 """Organizations and members from files into the warehouse."""
 
+import gzip
 import io
 import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +19,15 @@ from etl.config import S3Location
 from etl.errors import ConfigError, EtlError
 from etl.import_organizations import Counts, import_organizations
 
+from tests.audit import PROJECT
 from tests.conftest import Rows
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+README = PROJECT / "README.md"
 ORGANIZATIONS = 'organization_id,organization_name\n1,"Acme, Inc"\n2,Bobby"; DROP TABLE students\n'
 MEMBERS = '{"organization_id": 1, "user_id": 7}\n\n{"user_id": 8.0, "organization_id": 2}\n'
 
@@ -83,7 +97,7 @@ def test_what_a_file_does_not_have_stays_unless_it_replaces(
         (b'{"organization_id": 1, "user_id": 2}\n{"organi\n', 2, "not JSON"),
         (b'{"organization_id": 1, "user_id": 2}\n[]\n', 2, "no JSON object"),
         (b'[{"organization_id": 1, "user_id": 2}]\n', 1, "JSON array"),
-        ("organization_id,user_id\n1,2\n".encode("utf-16"), 1, "not UTF-8"),
+        (b"organization_id,user_id\n1,2\xff\n", 2, "not UTF-8"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named_and_nothing_is_written(
@@ -136,6 +150,65 @@ def test_the_standard_input_and_an_object_are_files_too(
         import_organizations([f"s3://{source.bucket}/missing"], warehouse)
     with pytest.raises(ConfigError, match="s3://BUCKET/KEY"):
         import_organizations(["s3://bucket"], warehouse)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress])
+def test_compressed_files_are_read_wherever_they_come_from(  # noqa: PLR0913 - fixtures
+    compress: Callable[[bytes], bytes],
+    *,
+    tmp_path: Path,
+    warehouse: sa.URL,
+    source: S3Location,
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "1.csv").write_bytes(compress(b"\xef\xbb\xbforganization_id,organization_name\n1,Acme\n"))
+    storage.client().put_object(
+        Bucket=source.bucket, Key="2", Body=compress(b'{"organization_id": 2, "organization_name": "Fjord"}')
+    )
+    members = io.BytesIO(compress(b"organization_id,user_id\n1,7\n"))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=members))
+    import_organizations([str(tmp_path / "1.csv"), f"s3://{source.bucket}/2", "-"], warehouse)
+    assert of(rows, tables.organization) == [(1, "Acme"), (2, "Fjord")]
+    assert of(rows, tables.organization_user) == [(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04 a workbook", "is zip, and only text can be read"),
+        ("organization_id,user_id\n".encode("utf-16"), "is UTF-16, and only text can be read"),
+        (gzip.compress(b"organization_id,user_id\n1,2\n" * 99)[:-20], "breaks off"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(
+    content: bytes, said: str, tmp_path: Path, warehouse: sa.URL
+) -> None:
+    (file := tmp_path / "members").write_bytes(content)
+    with pytest.raises(EtlError, match=f"{file} {said}"):
+        import_organizations([str(file)], warehouse)
+
+
+def test_a_pipe_is_a_file_too(tmp_path: Path, warehouse: sa.URL, rows: Rows) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_text, "organization_id,organization_name\n1,Acme\n")
+        import_organizations([str(pipe)], warehouse)
+    assert of(rows, tables.organization) == [(1, "Acme")]
+
+
+def test_the_readmes_daily_task_imports(
+    warehouse: sa.URL, source: S3Location, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETL_WAREHOUSE_URL", warehouse.render_as_string(hide_password=False))
+    storage.client().put_object(
+        Bucket=source.bucket, Key="organizations.csv", Body=b"organization_id,organization_name\n1,Acme\n"
+    )
+    (code,) = re.findall(r"^```python\n(@task\n.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"task": lambda function: function}
+    exec(code.replace("s3://app-export", f"s3://{source.bucket}"), names)
+    assert names["organizations"]()["counts"]["organizations"]["added"] == 1
+    assert of(rows, tables.organization) == [(1, "Acme")]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, warehouse: sa.URL) -> None:

@@ -61,7 +61,7 @@ def test_the_jobs_on_mysql(driver: Driver) -> None:
     ):
         machine.copy_from_host(str(PROJECT / path), f"{TESTS}/{path}")
     files = " ".join(f"tests/integration/test_{name}.py" for name in INTEGRATION)
-    url = "mysql+mysqldb://root@localhost/jobs?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4"
+    url = "mysql://root@localhost/jobs?unix_socket=/run/mysqld/mysqld.sock"
     status, output = machine.execute(
         f"cd {TESTS} && /opt/airflow/bin/python -m pytest --quiet {files} --warehouse '{url}' 2>&1"
     )

@@ -1,5 +1,8 @@
+import sys
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from etl import config
@@ -105,9 +108,39 @@ def test_a_file_without_the_warehouse_s_address_is_named(tmp_path: Path, content
         config.warehouse_url({"ETL_WAREHOUSE_URL_FILE": str(file)})
 
 
-def test_plain_database_names_get_the_driver_that_is_locked() -> None:
-    url = config.warehouse_url({"ETL_WAREHOUSE_URL": "postgresql://etl@db/warehouse"})
-    assert url.drivername == "postgresql+psycopg"
+@pytest.fixture
+def drivers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let only these of the drivers' modules be there."""
+
+    def only(*names: str) -> None:
+        for name in ("MySQLdb", "pymysql", "psycopg"):
+            monkeypatch.setitem(sys.modules, name, ModuleType(name) if name in names else None)
+
+    return only
+
+
+@pytest.mark.parametrize(
+    ("plain", "module", "driver"),
+    [("mysql", "MySQLdb", "mysqldb"), ("mysql", "pymysql", "pymysql"), ("postgresql", "psycopg", "psycopg")],
+)
+def test_a_plain_name_of_a_database_gets_the_driver_that_is_there(
+    drivers: Callable[..., None], plain: str, module: str, driver: str
+) -> None:
+    drivers(module)
+    url = config.warehouse_url({"ETL_WAREHOUSE_URL": f"{plain}://etl:secret@db/warehouse"})
+    assert url.drivername == f"{plain}+{driver}"
+
+
+@pytest.mark.parametrize("plain", ["mysql", "postgresql"])
+def test_a_missing_driver_is_named_with_the_extra_that_brings_it(
+    drivers: Callable[..., None], plain: str
+) -> None:
+    drivers()
+    with pytest.raises(ConfigError) as caught:
+        config.warehouse_url({"ETL_WAREHOUSE_URL": f"{plain}://etl:hunter2@db/warehouse"})
+    assert (
+        str(caught.value) == f"ETL_WAREHOUSE_URL: there is no driver for {plain} here: install etl[{plain}]"
+    )
 
 
 def test_the_dag_s_settings() -> None:

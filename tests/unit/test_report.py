@@ -12,7 +12,7 @@ DAY = {"run_date": "2016-02-22", "lines": 3, "rows": {"user_event": 1}, "duplica
 
 def shown(*statistics: tuple[str, str, float]) -> str:
     rows: list[dict[str, Any]] = [
-        {"organization_name": organization, "statistic": statistic, "value": value}
+        {"organization_id": 1, "organization_name": organization, "statistic": statistic, "value": value}
         for organization, statistic, value in statistics
     ]
     text = StringIO()

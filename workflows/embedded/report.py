@@ -92,9 +92,11 @@ def _loaded(days: list[dict[str, Any]]) -> Table:
 
 
 def _most_active(report: Report) -> Table:
-    organizations: dict[str, dict[str, float]] = {}
+    # Two may have one name.
+    organizations: dict[tuple[str, int], dict[str, float]] = {}
     for row in report.statistics:
-        organizations.setdefault(row["organization_name"], {})[row["statistic"]] = row["value"]
+        key = row["organization_name"], row["organization_id"]
+        organizations.setdefault(key, {})[row["statistic"]] = row["value"]
     ranked = sorted(organizations.items(), key=lambda item: (-_activity(item[1]), item[0]))
     shown = ranked[:SHOWN_ORGANIZATIONS]
     table = _table(
@@ -112,7 +114,7 @@ def _most_active(report: Report) -> Table:
         of_title[title] = numbers
         table.add_column(f"{title}\n{period}", justify="right", vertical="bottom")
         columns.append([f"{number:,.{summed[0].decimals}f}" for number in numbers])
-    for (name, _), *cells in zip(shown, *columns, strict=True):
+    for ((name, _id), _values), *cells in zip(shown, *columns, strict=True):
         table.add_row(name, *cells)
     return table
 

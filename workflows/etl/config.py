@@ -20,7 +20,12 @@ DURATIONS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-DRIVERS = {"mysql": "mysql+mysqldb", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
+# What a URL that names a database alone takes: the first that is here.
+DRIVERS = {
+    "mysql": ("mysql+mysqldb", "mysql+pymysql"),
+    "postgresql": ("postgresql+psycopg",),
+    "sqlite": ("sqlite",),
+}
 BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 ACCESS_POINT = re.compile(r"arn:aws[a-z-]*:s3(-[a-z-]+)?:[a-z0-9-]*:[0-9]{12}:[A-Za-z0-9/:.-]+")
 EARLIEST_RUN_DATE = date(1000, 4, 1)
@@ -116,8 +121,7 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> "sa.URL":
         url = sa.make_url(text)
         supported = url.get_backend_name() in DRIVERS
         if supported:
-            url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
-            url.get_dialect().import_dbapi()
+            url = _with_driver(url)
     except (sa.exc.ArgumentError, ValueError):
         supported = False
     except (sa.exc.NoSuchModuleError, ImportError):
@@ -126,7 +130,7 @@ def warehouse_url(environ: Mapping[str, str] = os.environ) -> "sa.URL":
         # The text may hold a password, so it is not repeated.
         raise ConfigError(
             f"{name} does not hold the URL of a supported warehouse: write it as "
-            "mysql+mysqldb://USER:PASSWORD@HOST/DATABASE, postgresql+psycopg://…, or sqlite:///FILE"
+            "mysql://USER:PASSWORD@HOST/DATABASE, postgresql://…, or sqlite:///FILE"
         )
     return url
 
@@ -138,10 +142,27 @@ def no_driver(place: str, url: "sa.URL") -> ConfigError:
         place: where the address stands.
         url: the warehouse.
     """
-    backend, plain = url.get_backend_name(), DRIVERS[url.get_backend_name()]
-    if url.drivername != plain:
-        return ConfigError(f"{place}: there is no driver {url.drivername} here; {plain} is the tested one")
+    backend = url.get_backend_name()
+    tested = DRIVERS[backend]
+    if url.drivername not in (backend, *tested):
+        return ConfigError(
+            f"{place}: there is no driver {url.drivername} here; {tested[0]} is the tested one"
+        )
     return ConfigError(f"{place}: there is no driver for {backend} here: install etl[{backend}]")
+
+
+def _with_driver(url: "sa.URL") -> "sa.URL":
+    """Return the URL with a driver that can be imported."""
+    missing: ImportError | None = None
+    for drivername in DRIVERS.get(url.drivername, (url.drivername,)):
+        named = url.set(drivername=drivername)
+        try:
+            named.get_dialect().import_dbapi()
+        except ImportError as error:
+            missing = missing or error
+        else:
+            return named
+    raise missing or ImportError(url.drivername)
 
 
 def s3_location(environ: Mapping[str, str] = os.environ) -> S3Location:

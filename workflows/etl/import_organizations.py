@@ -1,6 +1,7 @@
 """The import of organizations and their members, which the application knows and the events don't."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import IO, Any, cast
 
 import sqlalchemy as sa
 
-from etl import storage, tables, warehouse
+from etl import formats, storage, tables, warehouse
 from etl.config import S3Location
 from etl.errors import ConfigError, EtlError
 from etl.organization_files import Member, Organization, Reading, Row
@@ -74,7 +75,8 @@ def import_organizations(
     """Bring organizations and members into the warehouse: all that the files hold, or nothing.
 
     Args:
-        sources: files of CSV or JSON lines; ``-`` is the standard input, ``s3://BUCKET/KEY`` an object.
+        sources: files of CSV or JSON lines, as they are or in gzip or zstd; ``-`` is the standard input,
+            ``s3://BUCKET/KEY`` an object.
         url: the warehouse.
         replace: whether organizations that are not in the files go, if the files hold any, and members
             likewise.
@@ -137,24 +139,39 @@ def _read(source: str, found: _Found, *, nul_fits: bool, on_progress: OnProgress
 
 @contextmanager
 def _opened(source: str) -> Iterator[IO[bytes]]:
+    """Open what a source holds, decompressed."""
+    with _stored(source) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        yield formats.text_of(file, size, "the standard input" if source == "-" else source)
+
+
+@contextmanager
+def _stored(source: str) -> Iterator[IO[bytes]]:
+    """Open a source as a file that can be sought."""
     if source == "-":
         if sys.stdin is None:
             raise EtlError("there is no standard input")
-        yield sys.stdin.buffer
+        with TemporaryFile() as file:
+            copyfileobj(sys.stdin.buffer, file)
+            yield file
     elif source.startswith("s3://"):
         bucket, _, key = source.removeprefix("s3://").partition("/")
         if not (bucket and key):
             raise ConfigError(f"{source} names no object: write it as s3://BUCKET/KEY")
-        location = S3Location(bucket, key)
         with TemporaryFile() as file:
-            with storage.errors_named(location):
+            with storage.errors_named(S3Location(bucket, key), setting=None):
                 copyfileobj(storage.client().get_object(Bucket=bucket, Key=key)["Body"], file)
-            file.seek(0)
             yield file
     else:
         try:
             with Path(source).open("rb") as file:
-                yield file
+                if file.seekable():
+                    yield file
+                    return
+                with TemporaryFile() as copy:
+                    copyfileobj(file, copy)
+                    yield copy
         except OSError as error:
             raise EtlError(f"{source} can't be read: {error.strerror}") from error
 

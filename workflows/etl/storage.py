@@ -47,12 +47,15 @@ def _has_own_endpoint() -> bool:
 
 
 @contextmanager
-def errors_named(location: S3Location, name: str | None = None) -> Iterator[None]:
+def errors_named(
+    location: S3Location, name: str | None = None, *, setting: str | None = "ETL_S3_BUCKET"
+) -> Iterator[None]:
     """Tell in one line what S3 has against a request.
 
     Args:
         location: where it was sent.
         name: what messages call that which was asked for; the location itself by default.
+        setting: what the bucket was named by; None where the location was given by itself.
 
     Raises:
         EtlError: in place of boto3's errors.
@@ -63,8 +66,9 @@ def errors_named(location: S3Location, name: str | None = None) -> Iterator[None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code == "NoSuchBucket":
+            check = f", check {setting}" if setting else ""
             raise EtlError(
-                f"there is no {place}: the bucket {location.bucket!r} does not exist, check ETL_S3_BUCKET"
+                f"there is no {place}: the bucket {location.bucket!r} does not exist{check}"
             ) from error
         raise EtlError(f"S3 refused {place}: {error}") from error
     except NoCredentialsError as error:

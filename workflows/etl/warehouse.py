@@ -55,7 +55,7 @@ def migrate(url: sa.URL) -> list[str]:
             raise EtlError(
                 f"the folder {folder} for the warehouse can't be made: {error.strerror}"
             ) from error
-    with _connection(url) as connection:
+    with _connection(url, makes_tables=True) as connection:
         before = _version(connection)
         if before is not None and before > migrations.newest():
             raise ConfigError(
@@ -190,10 +190,10 @@ def _version(connection: sa.Connection) -> str | None:
 
 
 @contextmanager
-def _connection(url: sa.URL, *, writes: bool = True) -> Iterator[sa.Connection]:
+def _connection(url: sa.URL, *, writes: bool = True, makes_tables: bool = False) -> Iterator[sa.Connection]:
     """Open a transaction, and tell what the database has against it in one line."""
     try:
-        engine = _engine(url, writes=writes)
+        engine = _engine(url, writes=writes, makes_tables=makes_tables)
         connecting = engine.connect()
     except ImportError:
         raise no_driver(_shown(url), url) from None
@@ -222,12 +222,12 @@ def _refused(url: sa.URL, error: sa.exc.DBAPIError) -> EtlError:
     return EtlError(f"the warehouse {_shown(url)} refused: {first_line}{hint}")
 
 
-def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
+def _engine(url: sa.URL, *, writes: bool, makes_tables: bool) -> sa.Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
-        return _sqlite_to_write(url) if writes else _sqlite_to_read(url)
+        return _sqlite_to_write(url, makes_tables=makes_tables) if writes else _sqlite_to_read(url)
     # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
-    options: dict[str, Any] = {"client_flag": 0} if backend == "mysql" else {}
+    options: dict[str, Any] = {"client_flag": 0, "charset": "utf8mb4"} if backend == "mysql" else {}
     engine = sa.create_engine(url, isolation_level="READ COMMITTED", connect_args=options)
     if backend == "mysql":
 
@@ -242,13 +242,15 @@ def _engine(url: sa.URL, *, writes: bool) -> sa.Engine:
     return engine
 
 
-def _sqlite_to_write(url: sa.URL) -> sa.Engine:
+def _sqlite_to_write(url: sa.URL, *, makes_tables: bool) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": LOCK_TRY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
     def leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
-        _wait_for("something else", lambda: _unless_busy(connection, "PRAGMA journal_mode = WAL"))
+        # The file keeps it, and one that is no warehouse is left as it is.
+        if makes_tables:
+            _wait_for("something else", lambda: _unless_busy(connection, "PRAGMA journal_mode = WAL"))
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

@@ -52,14 +52,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _ids(connection: sa.Connection, wanted: str) -> list[int]:
     """Return the organization with this id, or else those with this name."""
-    known = {
+    known: dict[int, str | None] = {
         row.organization_id: row.organization_name for row in connection.execute(sa.select(organization))
     }
     if found := [id_ for id_ in known if str(id_) == wanted]:
         return found
     if found := [id_ for id_, name in known.items() if name == wanted]:
         return found
-    alike = {name.casefold(): name for name in known.values()}
+    if found := [id_ for id_ in _no_longer_listed(connection) if str(id_) == wanted]:
+        return found
+    alike = {name.casefold(): name for name in known.values() if name}
     near = [alike[name] for name in get_close_matches(wanted.casefold(), alike, n=3)]
     meant = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise EtlError(
@@ -67,7 +69,15 @@ def _ids(connection: sa.Connection, wanted: str) -> list[int]:
     )
 
 
+def _no_longer_listed(connection: sa.Connection) -> list[int]:
+    """Return the organizations that have statistics, and have been replaced by others since."""
+    id_ = organization_statistic.c.organization_id
+    listed = sa.select(organization.c.organization_id)
+    return list(connection.scalars(sa.select(id_).where(id_.not_in(listed)).distinct()))
+
+
 def _rows(connection: sa.Connection, day: date | None, wanted: list[int] | None) -> list[dict[str, Any]]:
+    """Return the statistics of a day as they were computed; an organization that has gone has no name."""
     statistic = organization_statistic.c
     query = (
         sa.select(
@@ -77,7 +87,11 @@ def _rows(connection: sa.Connection, day: date | None, wanted: list[int] | None)
             statistic.statistic,
             statistic.value,
         )
-        .join(organization, organization.c.organization_id == statistic.organization_id)
+        .outerjoin_from(
+            organization_statistic,
+            organization,
+            organization.c.organization_id == statistic.organization_id,
+        )
         .where(statistic.day == day)
         .order_by(statistic.organization_id, statistic.statistic)
     )
@@ -106,14 +120,15 @@ def _print_table(day: date, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(
             str(row["organization_id"]),
-            # Names are what others have written; a terminal would obey control characters.
-            "".join(
-                letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
-                for letter in row["organization_name"]
-            ),
+            _printable(row["organization_name"] or "(no longer listed)"),
             row["statistic"],
             f"{row['value']:,.2f}",
         )
     # Another program wants a row in one line.
     width = None if sys.stdout.isatty() else 1000
     Console(highlight=False, markup=False, width=width).print(table)
+
+
+def _printable(name: str) -> str:
+    """Return a name that others have written, without the control characters that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from etl import storage, warehouse
 from etl.config import S3Location
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError
 from etl.load_events import LoadReport, load_events
 from etl.objects import ListedObject
 from etl.organization_stats import StatsReport, organization_stats
@@ -171,6 +171,9 @@ def _days_with_statistics(url: sa.URL, first: date, last: date) -> list[date]:
 def _day_named(day: date) -> Iterator[None]:
     try:
         yield
+    except ConfigError:
+        # It is no day's.
+        raise
     except EtlError as error:
         message = str(error)
         named = message if day.isoformat() in message else f"{day}: {message}"

@@ -201,19 +201,22 @@ def _connection(url: sa.URL, *, writes: bool = True, makes_tables: bool = False)
         # What the drivers make of options of the URL that they don't know, or of values of a wrong kind.
         raise ConfigError(f"the warehouse {_shown(url)} can't be opened: {error}") from None
     except sa.exc.DBAPIError as error:
-        raise _refused(url, error) from error
+        raise _refused(url, error.orig) from error
     try:
         with connecting as connection, connection.begin():
             yield connection
     except sa.exc.DBAPIError as error:
+        raise _refused(url, error.orig) from error
+    except sqlite3.Error as error:
+        # Of a transaction's beginning, which is ours.
         raise _refused(url, error) from error
     finally:
         engine.dispose()
 
 
-def _refused(url: sa.URL, error: sa.exc.DBAPIError) -> EtlError:
-    first_line = " ".join(str(error.orig).split("\n")[0].split())
-    code = error.orig.args[0] if error.orig and error.orig.args else None
+def _refused(url: sa.URL, error: BaseException | None) -> EtlError:
+    first_line = " ".join(str(error).split("\n")[0].split())
+    code = error.args[0] if error and error.args else None
     hint = (
         "; if a line is long, set the server's max_allowed_packet to 1G, which every line fits"
         if url.get_backend_name() == "mysql" and code in MYSQL_PACKET_ERRORS

@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
         with warehouse.transaction(url, exclusive="sample-data") as connection:
             warehouse.upsert(connection, tables.organization, organizations)
             warehouse.upsert(connection, tables.organization_user, members)
-        write, place = _into_s3(location), f"s3://{location.bucket}/{location.prefix}"
+            # Nothing is kept where either refuses.
+            write, place = _into_s3(location), f"s3://{location.bucket}/{location.prefix}"
     objects = size = 0
     with progress("writing days", total=len(days)) as update:
         for day in days:

@@ -56,8 +56,11 @@ def _day(file: Path) -> date:
 
 def _size(file: Path) -> int:
     # What is no file of bytes, or may not be read, is told before anything is copied.
-    with file.open("rb"):
-        size = file.stat().st_size
+    try:
+        with file.open("rb"):
+            size = file.stat().st_size
+    except OSError as error:
+        raise EtlError(f"{file} can't be read: {error.strerror}") from error
     if not file.is_file():
         raise EtlError(f"{file} is no regular file")
     if size > MOST_BYTES:

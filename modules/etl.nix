@@ -302,7 +302,7 @@ in
       (mkIf cfg.warehouse.createLocally {
         assertions = [ helpers.mysqlRefusal ];
 
-        boot.kernel.sysctl = helpers.noticeLostPeers;
+        boot.kernel.sysctl = mkIf (!airflow.database.createLocally) helpers.noticeLostPeers;
 
         systemd.services = {
           etl-migrate.serviceConfig.ExecStartPre = [ (toString helpers.refuseOpenMysql) ];

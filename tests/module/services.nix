@@ -122,7 +122,11 @@ in
     };
 
     age = anything;
-    boot = anything;
+    boot = option (types.submodule {
+      freeformType = types.attrsOf types.anything;
+      # As NixOS has it: whoever sets a value is the only one.
+      options.kernel.sysctl = option (types.attrsOf (types.uniq types.int)) { };
+    }) { };
     fileSystems = anything;
     nixpkgs = anything;
     security = anything;

@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 lock: ## the newest versions that pyproject.toml allows, by hash
 	$(UV) compile --universal --python-version 3.11 --upgrade --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header \
-	  --all-extras --group embedded --group dev pyproject.toml -o requirements.lock
+	  --all-extras --group embedded --group dev --group browser pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory wheels
 
 # The lock's files for NixOS and AWS Lambda, by hash.
@@ -65,7 +65,7 @@ evaluate: setup ## evaluates the flake with a whole nixpkgs
 	$(BIN)/pytest tests/module/test_nixpkgs.py
 
 # Programs that the tests use, and Debian's packages of them.
-TEST_PROGRAMS := age=age nix-instantiate=nix-bin ssh-keygen=openssh-client
+TEST_PROGRAMS := age=age chromium=chromium nix-instantiate=nix-bin ssh-keygen=openssh-client
 
 # Debian starts a database server that it installs, unless it believes to be in single-user mode.
 test-needs: setup

@@ -14,8 +14,9 @@ from etl import tables
 from etl import warehouse as warehouses
 from etl.health import Mark, health
 from etl.organization_queries import HEALTH, NAME, Found, Wanted
-from organizations.figures import STATISTICS
+from etl.statistics import STATISTICS as DECLARED
 
+STATISTICS = tuple(statistic.name for statistic in DECLARED)
 DAY = date(2016, 3, 10)
 WEEK = timedelta(days=7)
 ORGANIZATIONS = 70

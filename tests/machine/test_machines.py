@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 NAMES = sorted(script.stem for script in SCRIPTS.glob("*.py"))
 # The tests that take a warehouse to run on.
-INTEGRATION = ("cli", "lambda_handlers", "load_events", "statistics", "warehouse")
+INTEGRATION = ("cli", "lambda_handlers", "load_events", "page_queries", "statistics", "warehouse")
 TESTS = "/run/tests"
 
 

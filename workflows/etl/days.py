@@ -61,6 +61,15 @@ def run_date(dag_run: DagRun) -> date:
     return (dag_run.logical_date or midnight(last_complete_day(dag_run))).astimezone(UTC).date()
 
 
+def note(day: date) -> str:
+    """Return what the page says of the run of a day.
+
+    Args:
+        day: the day.
+    """
+    return f"The day {day}"
+
+
 def last_complete_day(dag_run: DagRun) -> date:
     """Return the last day that was over when a run was started."""
     return (dag_run.run_after.astimezone(UTC) - timedelta(days=1)).date()

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet --system-certs pip
 
 .DEFAULT_GOAL := help
-.PHONY: help clean setup lock wheels audit lint format render evaluate test test-needs soak machine
+.PHONY: help clean setup lock wheels audit lint format render evaluate test test-needs soak bench machine
 
 help: ## shows this
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -85,7 +85,11 @@ test: test-needs ## every test that can run here
 
 # Days are run while parts of a machine fail; SOAK_SEED=n takes other values, SOAK_FAULTS=NAME some of the faults.
 soak: test-needs ## days on a machine while its parts fail
-	$(BIN)/pytest tests/soak/soak.py tests/soak/network.py tests/soak/load.py --numprocesses 2 --capture=no
+	$(BIN)/pytest tests/soak/catch_up.py tests/soak/soak.py tests/soak/network.py tests/soak/load.py --numprocesses 2 --capture=no
+
+# BENCH=classify measures one row, and BENCH_DATA=DIR with real files that are named YYYY-MM-DD*.
+bench: test-needs ## ours against the limits, in a table
+	@$(BIN)/python -m tests.bench --only '$(BENCH)' $(if $(BENCH_DATA),--data '$(BENCH_DATA)')
 
 # MACHINE is a test of tests/nixos that has the pipeline on one machine.
 MACHINE ?= dag_order

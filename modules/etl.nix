@@ -201,6 +201,9 @@ in
             task_queued_timeout_check_interval = mkDefault 10;
           };
 
+          # Once for all tasks, in the process that they are forked from, and not for each of them.
+          settings.celery.extra_celery_config = mkDefault (builtins.toJSON { imports = [ "etl.preload" ]; });
+
           # The DAG is there because the configuration says so.
           settings.core.dags_are_paused_at_creation = mkDefault false;
 

@@ -4,220 +4,30 @@ Sample days are caught up with two bad ones among them, which are mended in eith
 that are done are done again while the newest one waits. The order is asserted from Airflow's record of tries.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
 from urllib.parse import quote
 
-import boto3
-import httpx
 import pytest
+import sqlalchemy as sa
 from embedded.airflow_api import DAG
-from embedded.pipeline import Pipeline, Plan, pipeline
-from embedded.settings import BUCKET, PREFIX
-from embedded.state import clean_state
-from etl.config import S3Location
+from embedded.settings import BUCKET
+from etl.tables import user_event
 
-from tests.integration.airflow_fixtures import Mailbox, mailbox, until
+from tests.integration.operator_of_days import SENSOR, SOURCE, Operator, operated
 
 FIRST = date(2016, 2, 22)
-# The last of them is the sign that the one before is complete, and waits itself.
 DAYS = [FIRST + timedelta(days=number) for number in range(10)]
 *DONE, NEWEST = DAYS
 FIRST_BAD, SECOND_BAD, MARKED = DAYS[2], DAYS[5], DAYS[8]
-SENSOR, *JOBS = TASKS = ("s3_sensor", "etl_load_events", "etl_organization_stats")
-SOURCE = S3Location(BUCKET, PREFIX)
-# No lines, whatever it is called: the load fails at it.
-BROKEN = b"PK\x03\x04" + bytes(60)
-SECONDS = 300
-
-
-@dataclass(frozen=True)
-class Try:
-    """A try of a job that succeeded."""
-
-    day: date
-    task: str
-    start: datetime
-    end: datetime
-
-
-@dataclass
-class Operator:
-    """What an operator sees and does."""
-
-    parts: Pipeline
-    mails: Mailbox
-
-    @property
-    def s3(self) -> Any:
-        names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-        url, key, secret, region = (self.parts.environment[name] for name in names)
-        return boto3.client(
-            "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name=region
-        )
-
-    def break_day(self, day: date) -> None:
-        self.s3.put_object(Bucket=BUCKET, Key=f"{SOURCE.day_prefix(day)}broken", Body=BROKEN)
-
-    def mend_day(self, day: date) -> None:
-        self.s3.delete_object(Bucket=BUCKET, Key=f"{SOURCE.day_prefix(day)}broken")
-
-    def runs(self) -> list[dict[str, Any]]:
-        runs: list[dict[str, Any]] = self.parts.api.get(f"/dags/{DAG}/dagRuns", limit=100)["dag_runs"]
-        return runs
-
-    def run_of(self, day: date) -> dict[str, Any] | None:
-        return next((run for run in self.runs() if str(run["logical_date"]).startswith(str(day))), None)
-
-    def run_id(self, day: date) -> str:
-        run = self.run_of(day)
-        assert run, f"no run of {day}"
-        return str(run["dag_run_id"])
-
-    def tasks(self, run_id: str) -> dict[str, dict[str, Any]]:
-        path = f"/dags/{DAG}/dagRuns/{quote(run_id)}/taskInstances"
-        return {task["task_id"]: task for task in self.parts.api.get(path)["task_instances"]}
-
-    def states(self, day: date) -> list[str | None]:
-        run = self.run_of(day)
-        if run is None:
-            return []
-        tasks = self.tasks(run["dag_run_id"])
-        return [tasks[task]["state"] for task in TASKS]
-
-    def tries(self, day: date, task: str) -> list[dict[str, Any]]:
-        path = f"/dags/{DAG}/dagRuns/{quote(self.run_id(day))}/taskInstances/{task}/tries"
-        tries: list[dict[str, Any]] = self.parts.api.get(path)["task_instances"]
-        return tries
-
-    def loads(self, day: date) -> int:
-        return sum(found["state"] == "success" for found in self.tries(day, "etl_load_events"))
-
-    def change(self, method: str, path: str, **changes: Any) -> None:
-        """Change something; SQLite has one writer at a time, so the web server may refuse once in a while."""
-
-        def done() -> bool:
-            try:
-                self.parts.api.change(method, path, **changes)
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    raise
-                return False
-            return True
-
-        self.wait(done, f"{method} {path} to be accepted")
-
-    def clear(self, *days: date, only_failed: bool = False) -> None:
-        for day in days:
-            self.change(
-                "POST",
-                f"/dags/{DAG}/clearTaskInstances",
-                dag_run_id=self.run_id(day),
-                only_failed=only_failed,
-                dry_run=False,
-            )
-
-    def pause(self, *, is_paused: bool) -> None:
-        self.change("PATCH", f"/dags/{DAG}", is_paused=is_paused)
-
-    def ask(self, **conf: Any) -> str:
-        """Start a run by hand, and return its id once it has ended."""
-        known = {run["dag_run_id"] for run in self.runs()}
-        self.change("POST", f"/dags/{DAG}/dagRuns", logical_date=None, conf=conf)
-        (run_id,) = {run["dag_run_id"] for run in self.runs() if not run["logical_date"]} - known
-        self.wait(lambda: self.ended(run_id), f"the request {run_id} to end")
-        return str(run_id)
-
-    def ended(self, run_id: str) -> bool:
-        return any(r["dag_run_id"] == run_id and r["state"] in {"success", "failed"} for r in self.runs())
-
-    def why(self, run_id: str) -> str:
-        path = f"/dags/{DAG}/dagRuns/{quote(run_id)}/taskInstances/{SENSOR}/logs/1"
-        return str(self.parts.api.get(path, full_content=True)["content"])
-
-    def wait(self, condition: Callable[[], Any], what: str) -> None:
-        def holds() -> Any:
-            self.parts.processes.check()
-            return condition()
-
-        until(holds, what, seconds=SECONDS, every=1)
-
-    def wait_until_done(self, *days: date) -> None:
-        for day in days:
-            self.wait(lambda: self.states(day)[1:] == ["success", "success"], f"{day} to be done")  # noqa: B023
-
-    def wait_until_failed(self, day: date) -> None:
-        self.wait(
-            lambda: (
-                self.states(day)[1:] == ["failed", "upstream_failed"]
-                and (run := self.run_of(day))
-                and run["state"] == "failed"
-            ),
-            f"{day} to fail",
-        )
-
-    def subjects(self) -> list[str]:
-        return [str(message["subject"]) for message in self.mails.messages]
-
-    def jobs(self) -> list[Try]:
-        return sorted(
-            (
-                Try(day, job, *(datetime.fromisoformat(found[name]) for name in ("start_date", "end_date")))
-                for day in DONE
-                if self.run_of(day)
-                for job in JOBS
-                for found in self.tries(day, job)
-                if found["state"] == "success"
-            ),
-            key=lambda found: found.start,
-        )
-
-    def check_order(self) -> None:
-        """No job started before the one before it had succeeded, nor while the day before was being done."""
-        jobs = self.jobs()
-        assert jobs
-        for job in jobs:
-            before = job.day - timedelta(days=1)
-            needed = {(before, name) for name in JOBS} if job.day > FIRST else set()
-            needed |= {(job.day, "etl_load_events")} if job.task == "etl_organization_stats" else set()
-            done = {(other.day, other.task) for other in jobs if other.end <= job.start}
-            assert needed <= done, f"{job} started before {needed - done}"
-            beside = [
-                other
-                for other in jobs
-                if other.day in {before, job.day} and other.start < job.start < other.end
-            ]
-            assert not beside, f"{job} started while {beside} ran"
 
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """A pipeline that has stopped at its first bad day."""
-    with (
-        mailbox(Mailbox()) as mails,
-        clean_state(tmp_path_factory.mktemp("embedded")) as state,
-        pipeline(
-            state,
-            Plan(
-                FIRST,
-                len(DAYS),
-                settings={
-                    "ETL_ALERT_EMAILS": "ops@example.com",
-                    "AIRFLOW_CONN_SMTP_DEFAULT": mails.connection,
-                    "ETL_LATE_AFTER": "5s",
-                    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-                },
-            ),
-        ) as parts,
-    ):
-        until(parts.api.knows_the_dag, "the DAG to be read", seconds=SECONDS)
-        operator = Operator(parts, mails)
-        operator.break_day(FIRST_BAD)
-        operator.break_day(SECOND_BAD)
-        operator.break_day(MARKED)
-        operator.pause(is_paused=False)
+    folder = tmp_path_factory.mktemp("embedded")
+    with operated(folder, DAYS, FIRST_BAD, SECOND_BAD, MARKED, ETL_LATE_AFTER="5s") as operator:
         operator.wait_until_failed(FIRST_BAD)
         yield operator
 
@@ -264,6 +74,12 @@ def test_later_days_wait_for_a_failed_one_and_nobody_hears_twice(operator: Opera
     assert [found["state"] for found in operator.tries(FIRST_BAD, "etl_load_events")][-1] == "failed"
     assert len(operator.tries(FIRST_BAD, "etl_load_events")) == 4
     operator.check_order()
+
+
+def test_each_run_says_which_day_it_is_for(operator: Operator) -> None:
+    notes = {run["logical_date"][:10]: run["note"] for run in operator.runs()}
+    assert str(FIRST) in notes
+    assert notes == {day: f"The day {day}" for day in notes}
 
 
 def test_turned_on_then_cleared_a_failed_day_comes_back(turned_on_then_cleared: Operator) -> None:
@@ -315,6 +131,57 @@ def test_while_the_newest_day_waits_earlier_ones_are_done_again(caught_up: Opera
     assert operator.loads(cleared) == 2
     assert operator.states(NEWEST) == ["deferred", None, None]
     operator.check_order()
+
+
+def test_several_failed_days_come_back_whichever_is_cleared_first(caught_up: Operator) -> None:
+    operator = caught_up
+    days = DAYS[5:8]
+    for day in (days[0], days[2]):
+        operator.break_day(day)
+        operator.clear(day)
+        operator.wait_until_failed(day)
+    for day in (days[0], days[2]):
+        operator.mend_day(day)
+    operator.clear(days[2], only_failed=True)
+    operator.clear(days[1])
+    operator.clear(days[0], only_failed=True)
+    operator.wait_until_done(*days)
+    operator.check_order()
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (str(FIRST - timedelta(days=1)), "the first day is 2016-02-22"),
+        ("9999-12-01", "it is not over yet"),
+        (str(NEWEST), "its run is active already"),
+        (str(NEWEST + timedelta(days=40)), "has no run yet"),
+    ],
+)
+def test_a_request_that_would_break_the_order_is_refused(caught_up: Operator, asked: str, why: str) -> None:
+    request = caught_up.ask(run_date=asked)
+    assert caught_up.tasks(request)[SENSOR]["state"] == "failed"
+    assert f"{asked} can't be loaded" in caught_up.why(request)
+    assert why in caught_up.why(request)
+
+
+def test_late_data_is_noticed_loaded_and_told_of_while_the_newest_day_waits(caught_up: Operator) -> None:
+    operator, day = caught_up, DAYS[6]
+    event = {"event_id": "came late", "timestamp": f"{day} 08:00:00", "user_id": 1, "event": "web_login"}
+    operator.put(day, "late", json.dumps(event))
+    path = "/dags/reload_days/dagRuns"
+    operator.change("POST", path, logical_date=None, dag_run_id="noticed")
+    operator.wait(
+        lambda: operator.parts.api.get(f"{path}/noticed")["state"] in {"success", "failed"},
+        "the late data to be loaded",
+    )
+    assert operator.parts.api.get(f"{path}/noticed")["state"] == "success"
+    assert "Objects of 1 days had changed: loaded again" in operator.subjects()
+    engine = sa.create_engine(operator.parts.environment["ETL_WAREHOUSE_URL"])
+    with engine.connect() as connection:
+        query = sa.select(user_event.c.run_date).where(user_event.c.id == "came late")
+        assert connection.scalars(query).all() == [day]
+    engine.dispose()
 
 
 def test_a_late_day_was_told_of_once_and_still_waits(caught_up: Operator) -> None:

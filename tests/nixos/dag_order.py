@@ -296,3 +296,28 @@ with subtest("Once the cause is mended, the day and the next ones are done"):
     check_warehouse(days)
     for number, day in enumerate(days, 1):
         t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")
+
+with subtest("A backfill does days again, in their order, while the newest day waits"):
+    newest, again = after + DAY, days[1:4]
+    wait_for(f"{newest} waits", lambda: tasks(newest)[SENSOR]["state"] == "deferred")
+    ended = {day: tasks(day)[STATISTICS]["end_date"] for day in again}
+    backfill = {
+        "dag_id": "daily_etls",
+        "from_date": f"{again[0]}T00:00:00Z",
+        "to_date": f"{again[-1]}T00:00:00Z",
+        "reprocess_behavior": "completed",
+        "max_active_runs": 10,
+    }
+    api(machine, "POST", "backfills", backfill)
+    for day in again:
+        wait_for(
+            f"{day} is done again",
+            lambda day=day: (
+                run_state(day) == "success" and tasks(day)[STATISTICS]["end_date"] not in {None, ended[day]}
+            ),
+        )
+    check_order(again)
+    t.assertEqual(tasks(newest)[SENSOR]["state"], "deferred")
+    check_warehouse(days)
+    for number, day in enumerate(days, 1):
+        t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")

@@ -90,8 +90,9 @@ def pipeline(state: State, plan: Plan, on_step: Callable[[str], None] = lambda _
             processes.start("api-server", _airflow("api-server", "--host", LOCALHOST, "--port", str(port)))
             processes.start("scheduler", _airflow("scheduler", "--skip-serve-logs"))
             processes.start("dag-processor", _airflow("dag-processor"))
-            processes.start("triggerer", _airflow("triggerer", "--skip-serve-logs"))
             _wait_until_ready(api, processes)
+            # What waits in it waits long; the others start sooner without it.
+            processes.start("triggerer", _airflow("triggerer", "--skip-serve-logs"))
             yield Pipeline(state, variables, processes, api, password)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 from moto.server import ThreadedMotoServer
 
 from embedded.settings import LOCALHOST
@@ -21,6 +22,9 @@ def s3_api() -> Iterator[str]:
     server.start()
     try:
         _host, port = server.get_host_and_port()
-        yield f"http://{LOCALHOST}:{port}"
+        url = f"http://{LOCALHOST}:{port}"
+        # What an earlier one of this process has kept.
+        httpx.post(f"{url}/moto-api/reset", trust_env=False).raise_for_status()
+        yield url
     finally:
         server.stop()

@@ -79,7 +79,9 @@ def _airflow(state: State, web_port: int) -> dict[str, str]:
         "core": {
             "dags_folder": DAGS,
             "plugins_folder": PLUGINS,
-            "executor": "LocalExecutor",
+            "executor": "embedded.executor.PreloadedLocalExecutor",
+            # Python 3.14 would start the processes of tasks from nothing.
+            "mp_start_method": "fork",
             "parallelism": 4,
             "load_examples": False,
             "dags_are_paused_at_creation": False,

@@ -84,10 +84,11 @@ class DayTrigger(BaseTrigger):
                     state = f"{self.day} waits for an object of the next day"
                 else:
                     is_moving = before.progress is Progress.MOVING
-                    pause = SECONDS_BETWEEN_LOOKS if is_moving else SECONDS_BETWEEN_LOOKS_AT_REST
                     in_the_way = in_the_way + 1 if not is_moving and await self._is_in_the_way() else 0
                     # What is in the queue for a moment only needs no place of ours.
                     reason = self.IN_THE_WAY if in_the_way > 1 else None
+                    looks_soon = is_moving or in_the_way
+                    pause = SECONDS_BETWEEN_LOOKS if looks_soon else SECONDS_BETWEEN_LOOKS_AT_REST
                     state = f"{self.day} waits: {before.day} {before.progress.value}"
                 if state != said:
                     self.log.info(state)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
@@ -19,13 +19,14 @@ from airflow.sdk.execution_time.comms import GetPreviousTI, PreviousTIResult, Tr
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from etl.config import day_after
-from etl.days import midnight, run_date
+from etl.days import midnight, note, run_date
 
 SENSOR, LOAD, STATISTICS = TASKS = ("s3_sensor", "etl_load_events", "etl_organization_stats")
 # By these a task, and its day with it, goes on without anybody's doing.
 MOVING = {"scheduled", "queued", "running", "restarting", "up_for_retry", "up_for_reschedule"}
 ACTIVE = ["queued", "running"]
 GAVE_BACK = "gave_its_place_back"
+NO_RUN = ""
 LOOK_AGAIN = timedelta(seconds=5)
 # As many logical dates as fit into one question.
 DATES_AT_ONCE = 100
@@ -54,6 +55,20 @@ class Day:
     day: date
     run_id: str | None
     states: Mapping[str, str | None]
+
+    @classmethod
+    def nothing(cls, day: date) -> Self:
+        """Return a day that nobody has to wait for.
+
+        Args:
+            day: the day.
+        """
+        return cls(day, NO_RUN, dict.fromkeys(TASKS, "success"))
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nobody has to wait for it, since it is before all others."""
+        return self.run_id == NO_RUN
 
     @property
     def progress(self) -> Progress:
@@ -90,11 +105,11 @@ def day_before(dag_id: str, day: date, first_day: date) -> Day:
         first_day: the first day to load.
     """
     before = day - timedelta(days=1)
-    return look_at(dag_id, before) if day > first_day else Day(before, "", dict.fromkeys(TASKS, "success"))
+    return look_at(dag_id, before) if day > first_day else Day.nothing(before)
 
 
-def first_on_record(dag_id: str, day: date, first_day: date) -> date:
-    """Return the first day to load, or this one if its record is the oldest that a clean-up left.
+def day_before_on_record(dag_id: str, day: date, first_day: date) -> Day:
+    """Return the day that one has to wait for; none, too, if a clean-up left no older record than its own.
 
     Only a task can ask, not a trigger.
 
@@ -103,12 +118,19 @@ def first_on_record(dag_id: str, day: date, first_day: date) -> date:
         day: the day that waits.
         first_day: the first day that the DAG loads.
     """
+    before = day_before(dag_id, day, first_day)
+    if before.progress is Progress.MISSING and _is_oldest_on_record(dag_id, day):
+        return Day.nothing(before.day)
+    return before
+
+
+def _is_oldest_on_record(dag_id: str, day: date) -> bool:
     following = RuntimeTaskInstance.get_dag(dag_id).next_dagrun
-    if day <= first_day or following is None or following <= midnight(day):
-        return first_day
+    if following is None or following <= midnight(day):
+        return False
     earlier = GetPreviousTI(dag_id=dag_id, task_id=SENSOR, logical_date=midnight(day), map_index=-1)
     answer = task_runner.SUPERVISOR_COMMS.send(earlier)
-    return first_day if cast("PreviousTIResult", answer).task_instance else day
+    return cast("PreviousTIResult", answer).task_instance is None
 
 
 def is_active(dag_id: str, day: date) -> bool:
@@ -173,7 +195,7 @@ def keep_order(context: Context, first_day: date) -> None:
         PlaceGivenBackError: it is not, and nobody knows when it will be.
     """
     dag_id, day = context["dag"].dag_id, run_date(context["dag_run"])
-    before = day_before(dag_id, day, first_on_record(dag_id, day, first_day))
+    before = day_before_on_record(dag_id, day, first_day)
     if before.progress is Progress.MOVING:
         logger.info("%s is being done; this job starts after it", before.day)
         raise AirflowRescheduleException(datetime.now(UTC) + LOOK_AGAIN)  # type: ignore[no-untyped-call]
@@ -182,20 +204,38 @@ def keep_order(context: Context, first_day: date) -> None:
 
 
 def wake_next_day(context: Context) -> None:
-    """Start the next day's run again if it has given its place back.
+    """Start the next day's run again if it has given its place back; or else the last one's.
 
     Args:
         context: the context of the day's last task.
     """
-    wake(context, day_after(run_date(context["dag_run"])))
+    found = wake(context, day_after(run_date(context["dag_run"])))
+    if found.progress in {Progress.DONE, Progress.FAILED}:
+        wake_last_day(context)
 
 
-def wake(context: Context, day: date) -> None:
+def wake_last_day(context: Context) -> None:
+    """Start the newest run again if it has given its place back.
+
+    As long as it holds a place, Airflow makes no runs of later days, which would all have to wait.
+
+    Args:
+        context: the context of a task of the run that took the place, and needs it no more.
+    """
+    following = RuntimeTaskInstance.get_dag(context["dag"].dag_id).next_dagrun
+    if following:
+        wake(context, following.astimezone(UTC).date() - timedelta(days=1))
+
+
+def wake(context: Context, day: date) -> Day:
     """Start a day's run again if it has given its place back.
 
     Args:
         context: the context of the task that asks.
         day: the day.
+
+    Returns:
+        The day as it was before.
     """
     dag_id = context["dag"].dag_id
     found = look_at(dag_id, day)
@@ -206,6 +246,7 @@ def wake(context: Context, day: date) -> None:
     ):
         logger.info("Starting the run of %s again, which gave its place back", day)
         start(dag_id, day, found.run_id)
+    return found
 
 
 def start(dag_id: str, day: date, run_id: str | None, **conf: Any) -> str:
@@ -230,7 +271,7 @@ def start(dag_id: str, day: date, run_id: str | None, **conf: Any) -> str:
             run_after=midnight(day_after(day)),
             conf=conf,
             reset_dag_run=True,
-            note=f"The day {day}",
+            note=note(day),
         )
     )
     return run_id

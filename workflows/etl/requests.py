@@ -32,7 +32,7 @@ def answer(context: Context, first_day: date) -> None:
     check_is_to_load(day, first_day)
     if order.is_active(dag_id, day):
         raise RefusedError(f"{day} can't be loaded twice at once: its run is active already")
-    before = order.day_before(dag_id, day, order.first_on_record(dag_id, day, first_day))
+    before = order.day_before_on_record(dag_id, day, first_day)
     if before.progress is not Progress.DONE:
         raise RefusedError(
             f"{day} can't be loaded: the day before, {before.day}, {before.progress.value}. "

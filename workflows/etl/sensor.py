@@ -1,5 +1,6 @@
 """The DAG's first task: it waits until its day's turn has come and the day is complete."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,17 +13,20 @@ from etl.day_trigger import DayTrigger
 from etl.days import is_of_one_day, midnight, run_date
 from etl.mails import Mails
 from etl.objects import holds_data
-from etl.order import Progress
+from etl.order import Day, Progress
 
 SECONDS_TO_NEXT_MAIL = 60
+SECONDS_TO_STAY = 5.0
+SECONDS_BETWEEN_LOOKS = 0.2
 FOR_EVER = timedelta(days=365 * 100)
 
 
 class DaySensor(S3KeySensor):
     """Waits for the day before to be done, and for an object of the next day; as long as it takes.
 
-    It waits in the triggerer, without a worker's slot. Where the next day was loaded before, as when a day is
-    loaded again, that is the sign too. A run that is not a day's own is answered as a request.
+    It waits in the triggerer, without a worker's slot but for seconds. Where the next day was loaded before,
+    as when a day is loaded again, that is the sign too. A run that is not a day's own is answered as a
+    request.
 
     Args:
         source: where the days lie.
@@ -54,18 +58,23 @@ class DaySensor(S3KeySensor):
             context: the task's context.
         """
         if not is_of_one_day(context["dag_run"]):
-            requests.answer(context, self.first_day)
+            try:
+                requests.answer(context, self.first_day)
+            finally:
+                order.wake_last_day(context)
         day = run_date(context["dag_run"])
         requests.check_own_day(context, day, self.first_day)
-        first = order.first_on_record(self.dag_id, day, self.first_day)
-        if order.day_before(self.dag_id, day, first).progress is Progress.DONE:
-            context["task_state_store"].set("waits_since", datetime.now(UTC).isoformat())
-            if self._is_complete(context):
+        before = order.day_before_on_record(self.dag_id, day, self.first_day)
+        is_complete = self._is_complete(context)
+        before = self._stay_while_moving(before)
+        if before.progress is Progress.DONE:
+            if is_complete:
                 return
-        elif day > first:
+            context["task_state_store"].set("waits_since", datetime.now(UTC).isoformat())
+        else:
             # It may have given its place back when nobody was there to wake it.
-            order.wake(context, day - timedelta(days=1))
-        self._wait(context, first)
+            order.wake(context, before.day)
+        self._wait(context, before)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Do what the trigger can't, and wait on.
@@ -75,7 +84,7 @@ class DaySensor(S3KeySensor):
             event: why the trigger gave up.
         """
         day = run_date(context["dag_run"])
-        first = order.first_on_record(self.dag_id, day, self.first_day)
+        before = order.day_before_on_record(self.dag_id, day, self.first_day)
         store = context["task_state_store"]
         match event["reason"]:
             case DayTrigger.TURN:
@@ -88,19 +97,28 @@ class DaySensor(S3KeySensor):
                 else:
                     again = datetime.now(UTC) + timedelta(seconds=SECONDS_TO_NEXT_MAIL)
                     store.set("tell_late_at", again.isoformat())
-            case DayTrigger.IN_THE_WAY:
-                before = order.day_before(self.dag_id, day, first)
-                if before.progress not in {Progress.DONE, Progress.MOVING}:
-                    order.give_place_back(context, before)
-        self._wait(context, first)
+            case DayTrigger.IN_THE_WAY if before.progress not in {Progress.DONE, Progress.MOVING}:
+                order.give_place_back(context, before)
+        self._wait(context, before)
 
-    def _wait(self, context: Context, first: date) -> None:
+    def _stay_while_moving(self, before: Day) -> Day:
+        """Look again for some seconds while the day before is being done, and return what was seen last.
+
+        In a catch-up, that saves each day the way through the triggerer.
+        """
+        end = time.monotonic() + SECONDS_TO_STAY
+        while before.progress is Progress.MOVING and time.monotonic() < end:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            before = order.look_at(self.dag_id, before.day)
+        return before
+
+    def _wait(self, context: Context, before: Day) -> None:
         day = run_date(context["dag_run"])
         self.defer(
             trigger=DayTrigger(
                 dag_id=self.dag_id,
                 day=day.isoformat(),
-                first_day=first.isoformat(),
+                first_day=(day if before.is_nothing else self.first_day).isoformat(),
                 bucket=self.source.bucket,
                 prefix=self.source.prefix,
                 aws_conn_id=self.aws_conn_id,

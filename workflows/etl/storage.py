@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
 
 from etl.config import S3Location
 from etl.errors import ConfigError, EtlError
@@ -33,13 +35,20 @@ def client() -> Any:
         s3={"addressing_style": "path"} if _has_own_endpoint() else None,
     )
     try:
-        # A session of its own: the shared one would keep credentials that have changed since.
-        session = boto3.Session()
-        # Other S3 APIs have no regions, and boto3 insists on one to sign requests with.
-        region = session.region_name or ("us-east-1" if _has_own_endpoint() else None)
-        return session.client("s3", config=config, region_name=region)
+        # A session of its own: a shared one would keep credentials that have changed since.
+        session = botocore.session.get_session()
+        session.register_component("data_loader", descriptions())
+        # Other S3 APIs have no regions, and botocore insists on one to sign requests with.
+        region = session.get_config_variable("region") or ("us-east-1" if _has_own_endpoint() else None)
+        return session.create_client("s3", config=config, region_name=region)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"S3 can't be set up from the AWS_* variables: {error}") from None
+
+
+@cache
+def descriptions() -> Loader:
+    """Return what botocore knows of AWS's services, read once in a process for all its clients."""
+    return create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 def _has_own_endpoint() -> bool:

@@ -105,10 +105,14 @@ def _run(state: State, days: int, arguments: argparse.Namespace, notes: Console)
             show(Console(highlight=False, markup=False, emoji=False, soft_wrap=True), report)
         sys.stdout.flush()
         if not stays:
-            notes.print("`make dev` does the same, and stays up with Airflow's web page.")
+            notes.print(
+                "`make dev` does the same, and stays up with Airflow's web page, in which account managers "
+                "look at the statistics."
+            )
         else:
             notes.print(
-                f"Airflow's web page is {parts.api.url}/dags/daily_etls: "
+                f"Airflow's web page is {parts.api.url}/dags/daily_etls, "
+                f"the statistics are {parts.api.url}/plugin/organizations: "
                 f"user admin, password {parts.password}. Ctrl-C ends it all."
             )
             # That is how it is meant to end.

@@ -14,6 +14,7 @@ PAID = "amount_paid_past_month"
 TICKETS = "num_support_tickets_past_month"
 # What the rules look at, of the day and of the day a week before.
 LOOKED_AT = (LOGINS, USUAL_LOGINS, PAID, TICKETS)
+LOOKED_AT_BEFORE = (TICKETS,)
 # A week has fewer logins than usual when it has less than this share of the average one.
 FEWER = 0.8
 
@@ -73,7 +74,8 @@ def health(now: Figures, before: Figures) -> Health:
         now: its statistics of a day; one that is missing is 0.
         before: those of the day a week before.
     """
-    now, before = (dict.fromkeys(LOOKED_AT, 0.0) | dict(figures) for figures in (now, before))
+    now = dict.fromkeys(LOOKED_AT, 0.0) | dict(now)
+    before = dict.fromkeys(LOOKED_AT_BEFORE, 0.0) | dict(before)
     reasons = tuple(rule.words(now, before) for rule in RULES if rule.applies(now, before))
     mark = next(mark for mark, least in MARKS.items() if len(reasons) >= least)
     return Health(mark, reasons)

@@ -1,7 +1,7 @@
 """Organizations of a day, with their statistics and how they are doing: for the page, and the weekly mail."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache, reduce
 from operator import add
@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl.health import LOOKED_AT, MARKS, RULES, Mark
+from etl.health import LOOKED_AT, LOOKED_AT_BEFORE, MARKS, RULES, Mark
 from etl.tables import organization, organization_statistic, organization_user
 
 WEEK = timedelta(days=7)
@@ -53,6 +53,8 @@ def count(connection: sa.Connection, wanted: Wanted) -> int:
         connection: an open transaction.
         wanted: which.
     """
+    # The order is of no matter, and may need all statistics of the day.
+    wanted = replace(wanted, sort=NAME)
     query = sa.select(sa.func.count()).select_from(_among(wanted)).where(*_conditions(wanted))
     return connection.scalar(query) or 0
 
@@ -177,8 +179,8 @@ def _reasons(day: date) -> sa.ColumnElement[int]:
     """Return the number of reasons to worry, of an organization in ``_among``."""
     figures = _looked_at(day)
     now, before = (
-        {name: sa.func.coalesce(figures.c[f"{when}_{name}"], 0) for name in LOOKED_AT}
-        for when in ("now", "before")
+        {name: sa.func.coalesce(figures.c[f"{when}_{name}"], 0) for name in names}
+        for when, names in (("now", LOOKED_AT), ("before", LOOKED_AT_BEFORE))
     )
     first, *others = (sa.case((rule.applies(now, before), 1), else_=0) for rule in RULES)
     return reduce(add, others, first)
@@ -188,7 +190,7 @@ def _reasons(day: date) -> sa.ColumnElement[int]:
 def _looked_at(day: date) -> sa.Subquery:
     """Return what the rules of health look at, an organization a row."""
     column = organization_statistic.c
-    days = {"now": day, "before": day - WEEK}
+    of_days = (("now", day, LOOKED_AT), ("before", day - WEEK, LOOKED_AT_BEFORE))
     return (
         sa.select(
             column.organization_id,
@@ -196,11 +198,11 @@ def _looked_at(day: date) -> sa.Subquery:
                 sa.func.max(
                     sa.case((sa.and_(column.day == of, column.statistic == name), column.value))
                 ).label(f"{when}_{name}")
-                for when, of in days.items()
-                for name in LOOKED_AT
+                for when, of, names in of_days
+                for name in names
             ),
         )
-        .where(column.day.in_(days.values()), column.statistic.in_(LOOKED_AT))
+        .where(sa.or_(*(sa.and_(column.day == of, column.statistic.in_(names)) for _, of, names in of_days)))
         .group_by(column.organization_id)
         .subquery("looked_at")
     )

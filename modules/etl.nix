@@ -256,6 +256,13 @@ in
         };
       }
 
+      (mkIf airflow.scheduler.enable {
+        # It notes on each run which day it is for.
+        systemd.services.airflow-scheduler.environment.AIRFLOW__CORE__PLUGINS_FOLDER = mkDefault (
+          toString (pkgs.callPackage ./packages/plugins.nix { })
+        );
+      })
+
       (mkIf hasWarehouse {
         users.users.etl = {
           isSystemUser = true;

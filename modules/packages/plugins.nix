@@ -1,4 +1,4 @@
-# The plugins of Airflow's web server: the page on organizations.
+# The plugins of Airflow: the page on organizations, and what notes on a run which day it is for.
 { lib, runCommandLocal }:
 
 runCommandLocal "etl-plugins" { } ''

@@ -406,6 +406,13 @@ def test_the_web_server_alone_has_the_page_and_its_user_of_the_warehouse() -> No
         "&charset=utf8mb4&read_default_file=%d/statistics-reader"
     )
     assert environment["AIRFLOW__CORE__PLUGINS_FOLDER"].endswith("-plugins")
+    having_plugins = {
+        name
+        for name in SERVERS
+        if "AIRFLOW__CORE__PLUGINS_FOLDER" in etl.environment(f"airflow-{name}.service")
+    }
+    # The scheduler notes on runs which day they are for.
+    assert having_plugins == {"webserver", "scheduler"}
     services = [unit for unit in etl.units if unit.endswith(".service")]
     having = {unit for unit in services if "statistics-reader" in etl.credentials(unit)}
     assert having == {"airflow-webserver.service", "etl-statistics-reader.service"}

@@ -262,6 +262,7 @@ with subtest("Then sensor, load, statistics, day by day"):
     check_warehouse(days)
     for number, day in enumerate(days, 1):
         t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")
+        t.assertEqual(runs()[run_id(day)]["note"], f"The day {day}")
 
 with subtest("When the load fails, statistics never start and the next days wait"):
     bad, after = FIRST + 3 * DAY, FIRST + 4 * DAY

@@ -103,5 +103,6 @@ DAYS ?= 5
 
 run: ## real Airflow over sample days, and what came of it; DAYS=20 takes more days
 dev: ## the same, and stays up with the page
+# Without a shell between them, make has nothing to say of a Ctrl-C.
 run dev: setup
-	@PYTHONPATH='$(CURDIR)/workflows' $(BIN)/python -m embedded $@ --days '$(DAYS)'
+	@exec env PYTHONPATH='$(CURDIR)/workflows' $(BIN)/python -m embedded $@ --days '$(DAYS)'

@@ -3,17 +3,22 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
 from embedded import leash
 from embedded.errors import EmbeddedError
+from embedded.pipeline import Pipeline
 from embedded.processes import Processes
 from embedded.settings import DAGS
+from embedded.state import State
 
 from tests.integration.airflow_fixtures import until
 
@@ -86,6 +91,27 @@ def test_a_run_succeeds_and_tells_what_it_did(embedded: Embedded) -> None:
     assert result["statistics_day"] == day["run_date"] == "2016-02-22"
     assert Path(result["warehouse"].removeprefix("sqlite:///")).is_file()
     assert "1 of 1 days done" in notes
+
+
+def test_dev_stays_up_says_where_and_ends_by_ctrl_c_without_an_error(embedded: Embedded) -> None:
+    with socket.socket() as taken:
+        # Somebody else may have it already, which is as good.
+        with suppress(OSError):
+            taken.bind(("127.0.0.1", 8080))
+            taken.listen()
+        process = embedded("dev", "--days", "1")
+        assert process.stderr is not None
+        notes = ""
+        while "Ctrl-C ends it all" not in notes:
+            line = process.stderr.readline()
+            assert line, notes
+            notes += line
+    assert "waiting for its web server" in notes
+    assert "Port 8080 is taken by another program" in notes
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "What was loaded" in output
 
 
 @pytest.mark.parametrize(
@@ -177,3 +203,10 @@ def test_a_process_that_ends_by_itself_takes_its_own_along_and_is_told_of(parts:
     )
     parts.stop()
     assert not descendants()
+
+
+def test_what_a_command_has_against_it_is_told_in_words(tmp_path: Path) -> None:
+    nowhere = os.environ | {"ETL_WAREHOUSE_URL": "nowhere"}
+    pipeline = Pipeline(State(tmp_path), nowhere, processes=Mock(), api=Mock(), password="")
+    with pytest.raises(EmbeddedError, match=r"^etl migrate failed: ETL_WAREHOUSE_URL does not hold the URL"):
+        pipeline.etl("migrate")

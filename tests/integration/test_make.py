@@ -1,7 +1,9 @@
 """What a developer types before there is anything: make, in a copy of the tree."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -53,3 +55,24 @@ def test_clean_leaves_what_was_there_on_the_first_day(checkout: Path) -> None:
     make(checkout, "clean")
     left = set(checkout.rglob("*")) - set(before)
     assert left == {checkout / "workflows", checkout / "workflows/etl"}
+
+
+def test_ctrl_c_ends_make_dev_without_an_error(checkout: Path) -> None:
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\ntrap 'exit 0' INT\necho up\nwhile :; do sleep 0.1; done\n")
+    python.chmod(0o755)
+    (checkout / ".venv/.installed").touch()
+    with subprocess.Popen(
+        ["make", "dev"],
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        # What a terminal does: all of them get it.
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.read() == ""

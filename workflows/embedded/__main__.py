@@ -110,6 +110,8 @@ def _run(state: State, days: int, arguments: argparse.Namespace, notes: Console)
                 "look at the statistics."
             )
         else:
+            if not parts.api.url.endswith(f":{WEB_PORT}"):
+                notes.print(f"Port {WEB_PORT} is taken by another program, so the page has another one.")
             notes.print(
                 f"Airflow's web page is {parts.api.url}/dags/daily_etls, "
                 f"the statistics are {parts.api.url}/plugin/organizations: "

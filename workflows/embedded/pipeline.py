@@ -86,7 +86,7 @@ def pipeline(state: State, plan: Plan, on_step: Callable[[str], None] = lambda _
             _etl(variables, "migrate")
             _etl(variables, "sample-data", "--s3", *_sample(plan))
             processes.finish("airflow-migrate")
-            on_step("Starting Airflow")
+            on_step("Starting Airflow, and waiting for its web server (20 to 60 s)")
             processes.start("api-server", _airflow("api-server", "--host", LOCALHOST, "--port", str(port)))
             processes.start("scheduler", _airflow("scheduler", "--skip-serve-logs"))
             processes.start("dag-processor", _airflow("dag-processor"))
@@ -110,8 +110,18 @@ def _etl(variables: Mapping[str, str], *arguments: str) -> Any:
         [str(BIN / "etl"), *arguments, "--json"], env=variables, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise EmbeddedError(done.stderr.strip() or f"etl {arguments[0]} failed ({done.returncode})")
+        raise EmbeddedError(f"etl {arguments[0]} failed: {_said(done.stderr) or done.returncode}")
     return json.loads(done.stdout)
+
+
+def _said(stderr: str) -> str:
+    """Return what a command that failed said, out of the JSON that it is written in."""
+    *_, last = stderr.strip().splitlines() or [""]
+    try:
+        told = json.loads(last)
+        return "\n  ".join([told["error"], *told.get("details", ())])
+    except (ValueError, KeyError, TypeError):
+        return stderr.strip()
 
 
 def _wait_until_ready(api: AirflowApi, processes: Processes) -> None:

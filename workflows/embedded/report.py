@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from etl.statistics import STATISTICS, WEEKLY, Statistic
@@ -56,13 +57,14 @@ def show(console: Console, report: Report) -> None:
         report: the result.
     """
     days, last_day = len(report.days), report.days[-1]["run_date"]
+    etl = quote(str(BIN / "etl"))
     console.print(_loaded(report.days))
     console.print(_most_active(report))
     console.print(
         f"{days} {'day' if days == 1 else 'days'} in {report.seconds:.0f} s. "
         f"The data lies in {report.warehouse};",
         "any SQLite client reads it, and so does",
-        f"  ETL_WAREHOUSE_URL={report.warehouse} {BIN / 'etl'} stats --run-date {last_day}",
+        f"  ETL_WAREHOUSE_URL={quote(report.warehouse)} {etl} stats --run-date {last_day}",
         sep="\n",
     )
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from etl import storage, tables
 from etl.config import S3Location
 from etl.errors import EtlError
+from etl.lines import LONGEST_LINE_BYTES
 from etl.load_events import LoadReport, load_events
 
 from tests.conftest import Put, Rows
@@ -300,6 +301,16 @@ def test_long_events_are_kept_whole(load: Any, rows: Rows) -> None:
     blob = json.dumps({"text": "é" * 200_000}, ensure_ascii=False, separators=(",", ":"))
     load(blob.encode())
     assert [row[2] for row in rows(tables.unknown_event)] == [blob]
+
+
+def test_the_longest_line_is_loaded_whole(load: Any, rows: Rows) -> None:
+    # Full of what databases escape.
+    begin, end = b'{"text":"', b'"}'
+    filling = b"\\\"'" * ((LONGEST_LINE_BYTES - len(begin + end)) // 3)
+    line = begin + filling.ljust(LONGEST_LINE_BYTES - len(begin + end), b"%") + end
+    load(line)
+    ((_, _, blob),) = rows(tables.unknown_event)
+    assert blob.encode() == line
 
 
 def test_more_objects_than_a_page_lists(load: Any, rows: Rows) -> None:

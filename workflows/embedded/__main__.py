@@ -109,7 +109,9 @@ def _run(state: State, days: int, arguments: argparse.Namespace, notes: Console)
                 "`make dev` does the same, and stays up with Airflow's web page, in which account managers "
                 "look at the statistics."
             )
-        else:
+            return
+        # That is how it is meant to end.
+        with suppress(Stopped):
             if not parts.api.url.endswith(f":{WEB_PORT}"):
                 notes.print(f"Port {WEB_PORT} is taken by another program, so the page has another one.")
             notes.print(
@@ -117,11 +119,9 @@ def _run(state: State, days: int, arguments: argparse.Namespace, notes: Console)
                 f"the statistics are {parts.api.url}/plugin/organizations: "
                 f"user admin, password {parts.password}. Ctrl-C ends it all."
             )
-            # That is how it is meant to end.
-            with suppress(Stopped):
-                while True:
-                    parts.processes.check()
-                    time.sleep(DEV_CHECK_SECONDS)
+            while True:
+                parts.processes.check()
+                time.sleep(DEV_CHECK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ def test_script(driver: Driver) -> None:
         raise
 
 
+# A host of the pipeline, whose MySQL takes the longest lines.
+@pytest.mark.parametrize("driver", ["dag_order"], indirect=True)
 def test_the_jobs_on_mysql(driver: Driver) -> None:
     """The integration tests of the jobs, in the machine, by its Python and on its MySQL."""
     (machine,) = driver.machines

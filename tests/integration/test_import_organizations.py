@@ -19,7 +19,6 @@ from etl.config import S3Location
 from etl.errors import ConfigError, EtlError
 from etl.import_organizations import Counts, import_organizations
 
-from tests.audit import PROJECT
 from tests.conftest import Rows
 
 if sys.version_info >= (3, 14):
@@ -27,7 +26,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-README = PROJECT / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 ORGANIZATIONS = 'organization_id,organization_name\n1,"Acme, Inc"\n2,Bobby"; DROP TABLE students\n'
 MEMBERS = '{"organization_id": 1, "user_id": 7}\n\n{"user_id": 8.0, "organization_id": 2}\n'
 

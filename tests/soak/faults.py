@@ -63,12 +63,6 @@ FAULTS = (
     # What the kernel does to a unit that is out of memory.
     Fault("a worker killed with all that it runs", "systemctl kill --signal KILL airflow-worker"),
     Fault(
-        "a worker out of file descriptors for 30 s",
-        "prlimit --nofile=8:8 --pid $(systemctl show --property MainPID --value airflow-worker)",
-        30,
-        "prlimit --nofile=1024:4096 --pid $(systemctl show --property MainPID --value airflow-worker)",
-    ),
-    Fault(
         "a worker that answers and takes no tasks",
         "/opt/airflow/bin/celery --broker 'redis+socket:///run/redis-airflow/redis.sock?virtual_host=0' "
         "control cancel_consumer default",

@@ -1,5 +1,6 @@
 """A fork: README's example of a class of events and a statistic, followed in a copy of the tree."""
 
+import csv
 import json
 import os
 import re
@@ -34,6 +35,17 @@ from embedded.report import Report, show
 from rich.console import Console
 load, statistics = map(json.loads, sys.argv[1:])
 show(Console(width=200), Report([load], statistics, 1.0, "sqlite:///w.sqlite"))
+"""
+# Who may see it, and what Airflow has run, are the same in a fork.
+PAGE = """
+import json
+from fastapi.testclient import TestClient
+from organizations import app as page
+from organizations.access import allowed
+page.app.dependency_overrides[allowed] = lambda: None
+page.failed_days = frozenset
+client = TestClient(page.app)
+print(json.dumps({path: client.get(path).text for path in ("/1", "/organizations.csv", "/overview")}))
 """
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -74,7 +86,10 @@ def run(fork: Path, source: S3Location) -> Run:
             [sys.executable, *words],
             cwd=fork,
             env=os.environ
-            | {"PYTHONPATH": str(fork / "workflows"), "ETL_WAREHOUSE_URL": f"sqlite:///{fork}/w.sqlite"},
+            | {
+                "PYTHONPATH": f"{fork}/workflows:{fork}/workflows/plugins",
+                "ETL_WAREHOUSE_URL": f"sqlite:///{fork}/w.sqlite",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -108,6 +123,13 @@ def test_a_class_and_a_statistic_are_loaded_computed_and_shown(run: Run, fork: P
     assert "seats" in shown.stdout
     (acme,) = [line.split() for line in shown.stdout.splitlines() if "Acme" in line]
     assert "42" in acme
+    page = run("-c", PAGE)
+    assert page.returncode == 0, page.stderr
+    pages = json.loads(page.stdout.splitlines()[-1])
+    assert "seats" in pages["/1"].lower()
+    (row,) = csv.DictReader(pages["/organizations.csv"].splitlines())
+    assert float(row["seats_past_month"]) == 42
+    assert "organization plan" in pages["/overview"].lower().replace("_", " ")
 
 
 def test_the_projects_own_tests_pass_beside_another_class(run: Run, fork: Path) -> None:

@@ -22,6 +22,7 @@ MODULES = (
     "etl.operators",
     "etl.reload_task",
     "etl.sensor",
+    "etl.weekly_mail",
 )
 
 for module in MODULES:

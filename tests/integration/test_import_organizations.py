@@ -179,6 +179,7 @@ def test_compressed_files_are_read_wherever_they_come_from(  # noqa: PLR0913 - f
         ("organization_id,user_id\n".encode("utf-16"), "is UTF-16, and only text can be read"),
         (gzip.compress(b"organization_id,user_id\n1,2\n" * 99)[:-20], "breaks off"),
     ],
+    ids=["zip", "UTF-16", "broken gzip"],
 )
 def test_a_file_that_is_no_text_is_named(
     content: bytes, said: str, tmp_path: Path, warehouse: sa.URL

@@ -170,6 +170,7 @@ def test_late_data_is_noticed_loaded_and_told_of_while_the_newest_day_waits(caug
     event = {"event_id": "came late", "timestamp": f"{day} 08:00:00", "user_id": 1, "event": "web_login"}
     operator.put(day, "late", json.dumps(event))
     path = "/dags/reload_days/dagRuns"
+    operator.change("PATCH", "/dags/reload_days", is_paused=False)
     operator.change("POST", path, logical_date=None, dag_run_id="noticed")
     operator.wait(
         lambda: operator.parts.api.get(f"{path}/noticed")["state"] in {"success", "failed"},

@@ -75,7 +75,7 @@ def places_of_secrets(host):
     # A file of root's, for a command line is a place to look at too.
     values = "/run/values-of-secrets"
     host.succeed(
-        f"umask 077; ! test -d /var/lib/airflow/secrets || cat /var/lib/airflow/secrets/* > {values}; "
+        f"umask 077; ! test -d /var/lib/airflow/secrets || sed '/^\\[/d; s/^password=//' /var/lib/airflow/secrets/* > {values}; "
         f"grep --only-matching --no-filename --extended-regexp '[0-9a-f]{{64}}|^[A-Za-z0-9_-]{{43}}=$' "
         f"/etc/credentials/* >> {values}; grep --count . {values}"
     )

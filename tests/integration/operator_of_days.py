@@ -99,7 +99,7 @@ class Operator:
             try:
                 self.parts.api.change(method, path, **changes)
             except httpx.HTTPStatusError as error:
-                if error.response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if error.response.status_code not in (500, 503):
                     raise
                 return False
             return True

@@ -66,6 +66,8 @@ def test_ctrl_c_ends_make_dev_without_an_error(checkout: Path) -> None:
     with subprocess.Popen(
         ["make", "dev"],
         cwd=checkout,
+        # As where no other make runs it.
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

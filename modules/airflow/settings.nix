@@ -123,6 +123,8 @@ in
           operation_timeout = mkDefault 20;
           # Without Redis a task waits to be sent; by default it fails at the third try, in seconds.
           task_publish_max_retries = mkDefault 100000;
+          # Tasks are handed to Redis in milliseconds, without processes to do it side by side.
+          sync_parallelism = mkDefault 1;
           # In the journal, beside the files that the page shows.
           task_logs_to_stdout = mkDefault true;
         };

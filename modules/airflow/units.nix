@@ -41,6 +41,10 @@ let
     while stopping; do ${lib.getExe' pkgs.coreutils "sleep"} 0.1; done
   '';
 
+  # A process that forks closes, in its child, what lies in its pool of connections: now and
+  # then in the middle of a query of its own.
+  forks.AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_ENABLED = "False";
+
   mkDaemon =
     role: unit:
     helpers.mkService "airflow-${role}" (
@@ -155,8 +159,11 @@ in
         systemd.services.airflow-dag-processor = mkDaemon "dag-processor" {
           description = "Airflow: reader of the DAG files";
           restartTriggers = [ cfg.dagsFolder ];
+          environment = forks;
           serviceConfig = daemonConfig // {
             ExecStart = "${airflow} dag-processor";
+            # What ends the readers of files with it (psutil) reads /proc/stat.
+            ProcSubset = "all";
           };
         };
       })
@@ -164,6 +171,7 @@ in
       (lib.mkIf cfg.triggerer.enable {
         systemd.services.airflow-triggerer = mkDaemon "triggerer" {
           description = "Airflow: triggerer of deferred tasks";
+          environment = forks;
           serviceConfig = daemonConfig // {
             # The web server of the same host reads what it logs from the same files.
             ExecStart = "${airflow} triggerer" + lib.optionalString cfg.webserver.enable " --skip-serve-logs";

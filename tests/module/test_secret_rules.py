@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def test_the_host_uses_the_secrets_that_are_for_it(tmp_path: Path) -> None:
         if path.startswith("/run/agenix/")
     }
     assert read == {f"/run/agenix/{name}" for name in everything - ELSEWHERE}
-    assert "airflow-secrets.service" not in host.units
+    # The password of a user of its own MySQL is all that the host makes.
+    assert re.findall("keep (.*)", host.script("-airflow-secrets")) == ["statistics-reader"]
 
 
 def test_the_host_makes_the_secrets_that_are_missing(tmp_path: Path) -> None:
@@ -84,5 +86,6 @@ def test_the_host_makes_the_secrets_that_are_missing(tmp_path: Path) -> None:
         "api-secret-key": "/var/lib/airflow/secrets/api-secret-key",
         "fernet-key": "/var/lib/airflow/secrets/fernet-key",
         "jwt-secret": "/run/agenix/jwt-secret",
+        "statistics-reader": "/var/lib/airflow/secrets/statistics-reader",
     }
     assert host.credentials("airflow-worker.service")["aws"] == "/run/agenix/aws"

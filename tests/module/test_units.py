@@ -61,7 +61,7 @@ OFFLINE = {"RestrictAddressFamilies": ["AF_UNIX"]}
 # The first process of a namespace misses a SIGTERM that comes before it listens for one.
 DAEMON = {"PrivatePIDs": ["false"]}
 EXCEPTIONS = {
-    "airflow-dag-processor.service": DAEMON,
+    "airflow-dag-processor.service": DAEMON | {"ProcSubset": ["all"]},
     "airflow-scheduler.service": DAEMON,
     "airflow-triggerer.service": DAEMON,
     "airflow-webserver.service": DAEMON,

@@ -25,6 +25,15 @@ BROKEN = b"PK\x03\x04" + bytes(60)
 SECONDS = 300
 
 
+def s3_of(parts: Pipeline) -> Any:
+    """Return a client of a pipeline's S3."""
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    url, key, secret, region = (parts.environment[name] for name in names)
+    return boto3.client(
+        "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name=region
+    )
+
+
 @dataclass(frozen=True)
 class Try:
     """A try of a job that succeeded."""
@@ -46,11 +55,7 @@ class Operator:
 
     @property
     def s3(self) -> Any:
-        names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-        url, key, secret, region = (self.parts.environment[name] for name in names)
-        return boto3.client(
-            "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name=region
-        )
+        return s3_of(self.parts)
 
     def break_day(self, day: date) -> None:
         self.s3.put_object(Bucket=BUCKET, Key=f"{SOURCE.day_prefix(day)}broken", Body=BROKEN)

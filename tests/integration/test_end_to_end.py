@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-import boto3
 import pytest
 import sqlalchemy as sa
 from embedded.airflow_api import DAG, Run, Task
@@ -23,6 +22,7 @@ from etl import tables
 from etl.config import S3Location
 
 from tests.integration.airflow_fixtures import Mailbox, mailbox, until
+from tests.integration.operator_of_days import s3_of
 
 FIRST = date(2016, 2, 27)
 GOOD_DAYS = 3
@@ -62,11 +62,7 @@ class Story:
 
     @property
     def s3(self) -> Any:
-        names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-        url, key, secret, region = (self.parts.environment[name] for name in names)
-        return boto3.client(
-            "s3", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret, region_name=region
-        )
+        return s3_of(self.parts)
 
     def put(self, day: date, event_id: str) -> None:
         line = (

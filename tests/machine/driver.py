@@ -23,6 +23,10 @@ PRELUDE = SCRIPTS / "support" / "prelude.py"
 NETWORK = "192.168.1."
 
 
+def _run(script: Path, symbols: dict[str, Any]) -> None:
+    exec(compile(script.read_text(), str(script), "exec"), symbols)
+
+
 def machine_hosts(name: str) -> dict[str, str]:
     """Return the machines of a script, and which host each is: the first file of hosts/ below its name."""
     nix = (SCRIPTS / f"{name}.nix").read_text()
@@ -108,11 +112,15 @@ class Driver:
     def info(self, message: str) -> None:
         self.log(message)
 
+    def prelude(self) -> dict[str, Any]:
+        """Return what every script has: the driver's own symbols, and the prelude's functions."""
+        symbols = self.test_symbols()
+        _run(PRELUDE, symbols)
+        return symbols
+
     def test_script(self) -> None:
         """Run the script."""
-        symbols = self.test_symbols()
-        for path in (PRELUDE, SCRIPTS / f"{self.name}.py"):
-            exec(compile(path.read_text(), str(path), "exec"), symbols)
+        _run(SCRIPTS / f"{self.name}.py", self.prelude())
 
     def close(self) -> None:
         self.stage.close()

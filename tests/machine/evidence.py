@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,21 @@ QUESTIONS = {
     "network.txt": "ip address; ss --all --processes --numeric 2>&1 || true",
 }
 LOGS = ("var/log/airflow", "var/log/airflow-worker", "var/log/etl", "etc/systemd/system", "etc/my.cnf")
+
+
+@contextmanager
+def kept(test: str, machines: Iterable[Machine]) -> Iterator[None]:
+    """Save what there is of machines if what is done to them fails, and name the folder in the error.
+
+    Args:
+        test: its name.
+        machines: its machines.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"Journals, task logs and processes are in {save(test, machines)}")
+        raise
 
 
 def save(test: str, machines: Iterable[Machine]) -> Path:

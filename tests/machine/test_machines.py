@@ -36,13 +36,8 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
 
 @pytest.mark.parametrize("driver", NAMES, indirect=True, ids=NAMES)
 def test_script(driver: Driver) -> None:
-    try:
+    with evidence.kept(driver.name, driver.machines):
         driver.test_script()
-    except Exception as error:
-        error.add_note(
-            f"Journals, task logs and processes are in {evidence.save(driver.name, driver.machines)}"
-        )
-        raise
 
 
 # A host of the pipeline, whose MySQL takes the longest lines.

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.machine.driver import PRELUDE, Driver
+from tests.machine.driver import Driver
 from tests.machine.machine import Machine
 from tests.soak.expected import COLUMNS, Expected
 
@@ -52,8 +52,7 @@ class Days:
         self.main = main
         self.units = units
         self.folder = folder
-        self.script = driver.test_symbols()
-        exec(PRELUDE.read_text(), self.script)
+        self.script = driver.prelude()
         self.expected = Expected(EVENTS_PER_DAY, SEED)
         self.draw = random.Random(SEED)
         self.next_day = FIRST

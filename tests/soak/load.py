@@ -5,17 +5,11 @@ SOAK_LOAD_SECONDS is how long, 180 by default. What is measured is said; nothing
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.machine import evidence, here
-from tests.machine.driver import PRELUDE, Driver
-
-REASON = here.why_not()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+from tests.machine import evidence
+from tests.machine.driver import Driver
 
 SECONDS = int(os.environ.get("SOAK_LOAD_SECONDS", "180"))
 CLIENTS = 20
@@ -76,17 +70,9 @@ done
 """
 
 
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    here.install_missing()
-    with Driver("recovery") as made:
-        yield made
-
-
 def test_load(driver: Driver, tmp_path: Path) -> None:
     (machine,) = driver.machines
-    script = driver.test_symbols()
-    exec(PRELUDE.read_text(), script)
+    script = driver.prelude()
 
     def memory() -> dict[str, int]:
         lines = machine.succeed(MEMORY).splitlines()
@@ -96,7 +82,7 @@ def test_load(driver: Driver, tmp_path: Path) -> None:
         counted = "SELECT COUNT(*) FROM dag_run WHERE dag_id = 'daily_etls' AND state = 'success'"
         return int(machine.succeed(f'mysql --skip-column-names airflow --execute "{counted}"'))
 
-    try:
+    with evidence.kept("load", driver.machines):
         script["wait_for_airflow"](machine)
         machine.wait_for_open_port(80, timeout=60)
         (tmp_path / "client.py").write_text(CLIENT)
@@ -121,6 +107,3 @@ def test_load(driver: Driver, tmp_path: Path) -> None:
         assert days > 0
         for unit, size in memory().items():
             driver.log(f"| {unit} | {before[unit]} MB | {size} MB |")
-    except Exception as error:
-        error.add_note(f"Journals are in {evidence.save('load', driver.machines)}")
-        raise

@@ -4,18 +4,14 @@ SOAK_SEED and SOAK_FAULTS are as for soak.py.
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.machine import evidence, here
+from tests.machine import evidence
 from tests.machine.driver import Driver
 from tests.machine.machine import Machine
 from tests.soak.days import FIRST, ONLY, Days
-
-REASON = here.why_not()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 MAIN_UNITS = (
     "mysql",
@@ -30,13 +26,6 @@ LET_WORKERS_IN = (
     "CREATE USER 'worker'@'%' IDENTIFIED BY '$password'; "
     "GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.* TO 'worker'@'%'\""
 )
-
-
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    here.install_missing()
-    with Driver("worker_host") as made:
-        yield made
 
 
 def cut_off(days: Days, worker: Machine, seconds: int) -> None:
@@ -59,23 +48,22 @@ def lose(days: Days, worker: Machine, spare: Machine) -> None:
     days.recover("a worker host gone for good", todo)
 
 
+@pytest.mark.parametrize("driver", ["worker_host"], indirect=True)
 def test_network(driver: Driver, tmp_path: Path) -> None:
     main, spare, worker = sorted(driver.machines, key=lambda machine: machine.name)
     days = Days(driver, main, {main: MAIN_UNITS, worker: WORKER_UNITS}, tmp_path)
-    try:
-        main.start()
-        days.script["wait_for_airflow"](main)
-        main.succeed(LET_WORKERS_IN)
-        worker.start()
-        worker.wait_for_unit("airflow-worker.service", timeout=120)
-        days.put(FIRST)
-        for seconds in CUT_SECONDS:
-            if ONLY in f"a worker host cut off for {seconds} s":
-                cut_off(days, worker, seconds)
-        if ONLY in "a worker host gone for good":
-            lose(days, worker, spare)
-    except Exception as error:
-        error.add_note(f"Journals are in {evidence.save('network', driver.machines)}")
-        raise
-    finally:
-        days.report()
+    with evidence.kept("network", driver.machines):
+        try:
+            main.start()
+            days.script["wait_for_airflow"](main)
+            main.succeed(LET_WORKERS_IN)
+            worker.start()
+            worker.wait_for_unit("airflow-worker.service", timeout=120)
+            days.put(FIRST)
+            for seconds in CUT_SECONDS:
+                if ONLY in f"a worker host cut off for {seconds} s":
+                    cut_off(days, worker, seconds)
+            if ONLY in "a worker host gone for good":
+                lose(days, worker, spare)
+        finally:
+            days.report()

@@ -4,18 +4,12 @@ Every value comes from one seed: SOAK_SEED, 1 by default. SOAK_FAULTS takes only
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.machine import evidence, files, here
+from tests.machine import evidence, files
 from tests.machine.driver import Driver
 from tests.soak.days import DAY, FIRST, ONLY, Days
 from tests.soak.faults import FAULTS, LONG, POWER_FAILURE, Fault
-
-REASON = here.why_not()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 # As the module has them: the machine tests' host tries again at once, and all tries fall into one fault.
 RETRY_DELAYS = """\
@@ -32,13 +26,6 @@ SMALL_DISKS = (
     ("/var/log/airflow-worker", "airflow-worker", "64M", "0750"),
     ("/var/lib/mysql", "mysql", "700M", "0750"),
 )
-
-
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    here.install_missing()
-    with Driver("recovery") as made:
-        yield made
 
 
 class Soak:
@@ -92,18 +79,16 @@ class Soak:
 
 def test_soak(driver: Driver, tmp_path: Path) -> None:
     soak = Soak(driver, tmp_path)
-    try:
-        soak.start()
-        if ONLY in POWER_FAILURE:
-            soak.fail_the_power()
-        soak.use_small_disks()
-        faults: list[Fault] = [fault for fault in (*FAULTS, LONG) if ONLY in fault.name]
-        soak.days.draw.shuffle(faults)
-        for fault in faults:
-            soak.suffer(fault)
-    except Exception as error:
-        error.add_note(f"Journals are in {evidence.save('soak', driver.machines)}")
-        raise
-    finally:
-        soak.days.report()
+    with evidence.kept("soak", driver.machines):
+        try:
+            soak.start()
+            if ONLY in POWER_FAILURE:
+                soak.fail_the_power()
+            soak.use_small_disks()
+            faults: list[Fault] = [fault for fault in (*FAULTS, LONG) if ONLY in fault.name]
+            soak.days.draw.shuffle(faults)
+            for fault in faults:
+                soak.suffer(fault)
+        finally:
+            soak.days.report()
     assert soak.days.results

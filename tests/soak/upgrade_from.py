@@ -7,22 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.machine import evidence, here
+from tests.machine import evidence
 from tests.machine.debian_layer import debian_layer
-from tests.machine.driver import PRELUDE, Driver
+from tests.machine.driver import Driver
 from tests.machine.host_files import PROJECT, write_host
 from tests.machine.python_layer import python_layer
 
 REVISION = os.environ.get("UPGRADE_FROM")
-REASON = here.why_not() if REVISION else "UPGRADE_FROM does not name a revision"
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = pytest.mark.skipif(not REVISION, reason="UPGRADE_FROM does not name a revision")
 
 HOST = "pipeline"
 ADDRESSES = {"machine": "192.168.1.1"}
@@ -43,13 +41,6 @@ ORGANIZATION = (
 )
 
 
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    here.install_missing()
-    with Driver("recovery") as made:
-        yield made
-
-
 class Upgrade:
     """One machine, of one version and then of another."""
 
@@ -57,8 +48,7 @@ class Upgrade:
         self.driver = driver
         (self.machine,) = driver.machines
         self.host = self.machine.folder / "host"
-        self.script = driver.test_symbols()
-        exec(PRELUDE.read_text(), self.script)
+        self.script = driver.prelude()
 
     def _forget(self) -> None:
         """Leave nothing of the version that the machine was; what it wrote itself stays."""
@@ -136,7 +126,7 @@ def _keep_ids(host: Path, before: dict[str, str]) -> None:
 def test_upgrade(driver: Driver, tmp_path: Path) -> None:
     upgrade = Upgrade(driver)
     machine = upgrade.machine
-    try:
+    with evidence.kept("upgrade_from", driver.machines):
         upgrade.become_earlier(tmp_path)
         upgrade.script["wait_for_airflow"](machine)
         before = upgrade.version()
@@ -162,6 +152,3 @@ def test_upgrade(driver: Driver, tmp_path: Path) -> None:
             "2016-02-21",
             "2016-02-22",
         ]
-    except Exception as error:
-        error.add_note(f"Journals are in {evidence.save('upgrade_from', driver.machines)}")
-        raise

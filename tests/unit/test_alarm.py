@@ -1,6 +1,5 @@
 """When somebody is told of units that are unwell."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -8,19 +7,15 @@ from typing import Any
 
 import pytest
 
-ALARM = Path(__file__).parents[2] / "modules/airflow/alarm.py"
+from tests.unit.programs import program
+
 SETTINGS = {"after": 300}
 MINUTE = 60
 
 
 @pytest.fixture
 def alarm() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("alarm", ALARM)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("alarm")
 
 
 class Host:

@@ -1,42 +1,36 @@
 """When a worker is restarted that takes no tasks."""
 
-import importlib.util
 import os
 import signal
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.unit.programs import program
+
 pytest.importorskip("kombu")
 
-WATCH = Path(__file__).parents[2] / "modules/airflow/worker_watch.py"
 PROCESS = 4711
 
 
 @pytest.fixture
-def program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("worker_watch", WATCH)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def watch() -> ModuleType:
+    return program("worker_watch")
 
 
 class Host:
     """A worker, its queue, and what was done to it."""
 
-    def __init__(self, program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
         self.queue: list[bytes] = []
         self.room = True
         self.process: int | None = PROCESS
         self.ended: list[tuple[int, int]] = []
-        self.watch = program.Watch("airflow-worker.service", "celery@here-default", ["default"])
-        monkeypatch.setattr(program, "oldest", lambda *_: set(self.queue[:1]))
-        monkeypatch.setattr(program, "has_room", lambda *_: self.room)
-        monkeypatch.setattr(program, "main_process", lambda _: self.process)
+        self.watch = watch.Watch("airflow-worker.service", "celery@here-default", ["default"])
+        monkeypatch.setattr(watch, "oldest", lambda *_: set(self.queue[:1]))
+        monkeypatch.setattr(watch, "has_room", lambda *_: self.room)
+        monkeypatch.setattr(watch, "main_process", lambda _: self.process)
         monkeypatch.setattr(os, "kill", lambda *what: self.ended.append(what))
 
     def look(self, *queue: bytes) -> list[tuple[int, int]]:
@@ -47,8 +41,8 @@ class Host:
 
 
 @pytest.fixture
-def host(program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Host:
-    return Host(program, monkeypatch)
+def host(watch: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(watch, monkeypatch)
 
 
 def test_a_worker_that_lets_a_task_wait_is_ended_once(host: Host) -> None:

@@ -1,0 +1,17 @@
+"""The programs of the module, which are no packages, for tests to call."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+PROGRAMS = Path(__file__).parents[2] / "modules/airflow"
+
+
+def program(name: str) -> ModuleType:
+    """Return a fresh module of a program of modules/airflow."""
+    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -6,11 +6,11 @@ Where what is:
   statistic), of ``fields`` and ``values``; ``tables`` and ``migrations`` are what becomes of them
 - a line becomes a row: ``event_reader``, ``events``, ``json_text``
 - an object becomes lines: ``storage``, ``objects``, ``downloads``, ``formats``, ``lines``
-- the jobs: ``load_events`` with ``day_rows``, ``organization_stats``, ``reload``, ``import_organizations`` with
-  ``organization_files``; all on ``warehouse``
+- the jobs: ``load_events`` with ``day_rows``, ``organization_stats``, ``reload``, ``import_organizations``
+  with ``organization_files``; all on ``warehouse``
 - who runs them: ``cli``, ``lambda_handlers``, and the DAGs by ``operators``
-- what the DAGs are made of: the order of days in ``days``, ``order``, ``sensor``, ``day_trigger``, ``requests``
-  and ``reload_task``; ``mails``, ``weekly_mail`` and ``guides`` for people; ``preload`` for speed
+- what the DAGs are made of: the order of days in ``days``, ``order``, ``sensor``, ``day_trigger``,
+  ``requests`` and ``reload_task``; ``mails``, ``weekly_mail`` and ``guides`` for people; ``preload`` for speed
 - what people look at: ``organization_queries`` and ``health``
 - ``config`` says what all of them are told, ``errors`` what they answer; ``sample_data`` is there to try it
 """

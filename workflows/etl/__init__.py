@@ -10,7 +10,8 @@ Where what is:
   with ``organization_files``; all on ``warehouse``
 - who runs them: ``cli``, ``lambda_handlers``, and the DAGs by ``operators``
 - what the DAGs are made of: the order of days in ``days``, ``order``, ``sensor``, ``day_trigger``,
-  ``requests`` and ``reload_task``; ``mails``, ``weekly_mail`` and ``guides`` for people; ``preload`` for speed
+  ``requests`` and ``reload_task``; ``mails``, ``weekly_mail`` and ``guides`` for people;
+  ``preload`` for speed
 - what people look at: ``organization_queries`` and ``health``
 - ``config`` says what all of them are told, ``errors`` what they answer; ``sample_data`` is there to try it
 """

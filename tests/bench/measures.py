@@ -206,13 +206,14 @@ def _by_key(day: date, contents: list[bytes]) -> Any:
 
 def _load(day: date, objects: list[tuple[ListedObject, bytes]], url: sa.URL) -> None:
     """Load a day without S3: its objects are here."""
+    contents = dict(objects)
 
-    def opened(*_: object) -> Iterator[tuple[ListedObject, IO[bytes]]]:
-        return ((listed, BytesIO(content)) for listed, content in objects)
+    def opened(*given: Any) -> Iterator[tuple[ListedObject, IO[bytes]]]:
+        return ((listed, BytesIO(contents[listed])) for listed in given[-1])
 
     with (
         patch.object(storage, "client"),
-        patch.object(storage, "list_objects", return_value=iter([listed for listed, _ in objects])),
+        patch.object(storage, "list_objects", return_value=iter(contents)),
         patch.object(downloads, "open_objects", opened),
     ):
         load_events(day, SOURCE, url)

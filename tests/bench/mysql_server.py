@@ -33,7 +33,8 @@ class OpenMysql:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bench-mysql-"))
         socket = self.folder / "socket"
-        self.url = sa.make_url(f"mysql+mysqldb://root@localhost/bench?unix_socket={socket}&charset=utf8mb4")
+        self._of_server = sa.make_url(f"mysql+mysqldb://root@localhost/?unix_socket={socket}&charset=utf8mb4")
+        self.url = self._of_server.set(database="bench")
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -58,7 +59,7 @@ class OpenMysql:
         shutil.rmtree(self.folder)
 
     def _root(self) -> sa.Engine:
-        return sa.create_engine(self.url.set(database=None), poolclass=sa.NullPool)
+        return sa.create_engine(self._of_server, poolclass=sa.NullPool)
 
     def _wait(self) -> None:
         deadline = monotonic() + START_SECONDS

@@ -63,16 +63,14 @@ def to_cents(number: str) -> Decimal | None:
 
 def is_timestamp(text: str) -> bool:
     """Tell whether a text is exactly ``YYYY-MM-DD HH:MM:SS`` and that day exists."""
-    return text[17:] in _SECONDS and _is_minute(text[:17])
+    return text[17:] in _SECONDS and text[10:17] in _MINUTES and _is_date(text[:10])
 
 
-# As many as ten days have.
-@lru_cache(maxsize=16_384)
-def _is_minute(text: str) -> bool:
-    if text[10:] not in _MINUTES:
-        return False
+# A load sees few dates, and many times of each.
+@lru_cache(maxsize=1_024)
+def _is_date(text: str) -> bool:
     try:
         # It reads other notations too, and writes only this one.
-        return date.fromisoformat(text[:10]).isoformat() == text[:10]
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False

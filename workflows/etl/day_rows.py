@@ -5,13 +5,16 @@ waits in the table's ``superseded_`` one, and comes back when the newer day no l
 depend on what each day's objects were when it was last loaded, and not on the order of the loads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from etl import warehouse
+from etl.beside import Beside
 from etl.tables import day_load, event_tables, superseded_by
 
 # In one statement. With some thousands, MySQL would rather read the whole table.
@@ -21,10 +24,11 @@ HAD_BEFORE = date(1000, 1, 1)
 
 
 class DayRows:
-    """Takes a day's rows in, in place of those that it had.
+    """Takes a day's rows in, in place of those that it had, while its caller goes on.
 
     Args:
-        connection: an open transaction that no other load runs beside.
+        connection: an open transaction that no other load runs beside. Others may use it again when this is
+            finished or left.
         run_date: the day.
     """
 
@@ -32,6 +36,7 @@ class DayRows:
         self.counts = dict.fromkeys((table.name for table in event_tables.values()), 0)
         self._connection = connection
         self._run_date = run_date
+        self._beside = Beside(threaded=warehouse.works_beside(connection))
         self._loaded_before = self._exists(sa.select(day_load).where(day_load.c.run_date == run_date))
         self._with_unknown_days = [
             table
@@ -44,6 +49,15 @@ class DayRows:
                 connection.execute(of_day.values(run_date=HAD_BEFORE))
                 connection.execute(sa.delete(superseded).where(superseded.c.run_date == run_date))
 
+    def __enter__(self) -> Self:
+        self._beside.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._beside.__exit__(kind, error, trace)
+
     def add(self, table: sa.Table, rows: Sequence[warehouse.Row]) -> None:
         """Take in rows; of an id that was taken in before, nothing changes.
 
@@ -53,7 +67,20 @@ class DayRows:
         """
         day = self._run_date.isoformat()
         dated = [(*row, day) for row in rows]
-        new = warehouse.insert_new(self._connection, table, dated)
+        insert_new = warehouse.insertion(self._connection, table, dated)
+        self._beside.do(partial(self._take_in, table, dated, insert_new))
+
+    def finish(self) -> None:
+        """Take out what the day had before and has no longer."""
+        self._beside.wait()
+        if self._loaded_before:
+            for table in event_tables.values():
+                self._remove_gone(table)
+
+    def _take_in(
+        self, table: sa.Table, dated: Sequence[warehouse.Row], insert_new: Callable[[], int]
+    ) -> None:
+        new = insert_new()
         self.counts[table.name] += new
         if new < len(dated):
             for some in _parts(dated):
@@ -65,12 +92,6 @@ class DayRows:
                     self._connection.execute(
                         sa.delete(other).where(other.c.run_date.is_(None), other.c.id.in_(_ids(some)))
                     )
-
-    def finish(self) -> None:
-        """Take out what the day had before and has no longer."""
-        if self._loaded_before:
-            for table in event_tables.values():
-                self._remove_gone(table)
 
     def _settle(self, table: sa.Table, rows: Sequence[warehouse.Row]) -> None:
         """Decide between these rows and those with their ids of which the table has other days."""

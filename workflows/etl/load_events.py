@@ -15,12 +15,13 @@ from etl.errors import EtlError
 from etl.event_classes import UNKNOWN_EVENT
 from etl.events import classify
 from etl.objects import ListedObject
+from etl.repeats import Repeats
 
 ROWS_PER_BATCH = 10_000
 BYTES_PER_BATCH = 8 * 2**20
-# Of the lines read last; most repetitions of an event stand near each other, letter for letter.
-LINES_REMEMBERED = 100_000
-BYTES_REMEMBERED = 24 * 2**20
+# Of the lines read last, twice as many at most; most repetitions of an event stand near each other.
+LINES_REMEMBERED = 50_000
+BYTES_REMEMBERED = 8 * 2**20
 # Of a day, and so many characters of each.
 MALFORMED_LINES_KEPT = 100
 MALFORMED_CHARACTERS_KEPT = 1_000
@@ -83,17 +84,20 @@ def load_events(
             read.append(listed)
             yield listed
 
-    with warehouse.transaction(url, exclusive="load-events") as connection:
-        load = _Load(DayRows(connection, run_date), nul_fits=warehouse.holds_nul(url))
+    with (
+        warehouse.transaction(url, exclusive="load-events") as connection,
+        DayRows(connection, run_date) as day_rows,
+    ):
+        load = _Load(day_rows, nul_fits=warehouse.holds_nul(url))
         arrays: list[str] = []
         for count, (listed, stream) in enumerate(downloads.open_objects(s3, source, run_date, listing()), 1):
             name = storage.object_name(source, run_date, listed.key)
             first = last = b""
-            number = 0
+            before = 0
             for batch in lines.batches(formats.text_of(stream, listed.size, name), name):
                 first, last = first or batch[0], batch[-1]
-                for number, line in enumerate(batch, number + 1):  # noqa: B020 - it goes on
-                    load.add(line, listed.key, number)
+                load.add(batch, listed.key, before)
+                before += len(batch)
             if json_text.is_array_of(first, last):
                 arrays.append(listed.key)
             load.bytes += listed.size
@@ -134,44 +138,46 @@ class _Load:
         self._day_rows = day_rows
         self._nul_fits = nul_fits
         self._read_at = warehouse.utc_now()
-        self._recent: set[bytes] = set()
-        self._recent_bytes = 0
+        self._repeats = Repeats(LINES_REMEMBERED, BYTES_REMEMBERED)
         # By the table's name, and by the id.
         self._waiting: dict[str, dict[str, warehouse.Row]] = {table: {} for table in tables.event_tables}
         self._waiting_bytes = 0
 
-    def add(self, line: bytes, key: str, number: int) -> None:
-        """Take in one line of an object, of those that are not blank; the first one of an id wins."""
-        self.lines += 1
-        if line in self._recent:
-            return
-        table, values, is_malformed = classify(line, nul_fits=self._nul_fits)
-        if is_malformed:
-            self._note_malformed(values, key, number)
-        else:
-            self._remember(line)
-        waiting = self._waiting[table]
-        if values[0] in waiting:
-            return
-        waiting[values[0]] = values
-        self._waiting_bytes += len(line)
-        if len(waiting) >= ROWS_PER_BATCH:
-            self._write(table)
-        elif self._waiting_bytes >= BYTES_PER_BATCH:
-            self._write_all()
+    def add(self, lines: list[bytes], key: str, before: int) -> None:
+        """Take in lines of an object, of those that are not blank; the first one of an id wins.
+
+        Args:
+            lines: some of them, as they follow on each other.
+            key: the object's.
+            before: how many of its lines were taken in before.
+        """
+        self.lines += len(lines)
+        malformed: dict[bytes, warehouse.Row] = {}
+        for line in self._repeats.drop_from(lines):
+            table, values, is_malformed = classify(line, nul_fits=self._nul_fits)
+            if is_malformed:
+                malformed[line] = values
+            waiting = self._waiting[table]
+            if values[0] in waiting:
+                continue
+            waiting[values[0]] = values
+            self._waiting_bytes += len(line)
+            if len(waiting) >= ROWS_PER_BATCH:
+                self._write(table)
+            elif self._waiting_bytes >= BYTES_PER_BATCH:
+                self._write_all()
+        if malformed:
+            # Each of them is counted, repeated or not.
+            self._repeats.forget(malformed)
+            for number, line in enumerate(lines, before + 1):
+                if line in malformed:
+                    self._note_malformed(malformed[line], key, number)
 
     def finish(self) -> dict[str, int]:
         """Write the rows that still wait, and return how many the day has of each kind."""
         self._write_all()
         self._day_rows.finish()
         return self._day_rows.counts
-
-    def _remember(self, line: bytes) -> None:
-        if len(self._recent) >= LINES_REMEMBERED or self._recent_bytes >= BYTES_REMEMBERED:
-            self._recent.clear()
-            self._recent_bytes = 0
-        self._recent.add(line)
-        self._recent_bytes += len(line)
 
     def _note_malformed(self, values: warehouse.Row, key: str, number: int) -> None:
         self.malformed += 1

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from etl import migrations
 from etl.config import no_driver
 from etl.errors import ConfigError, EtlError
+from etl.mysql_statements import statements
 
 LOCK_WAIT_SECONDS = 600
 # A database's own wait can't be interrupted, so a lock is asked for again and again.
@@ -101,7 +102,7 @@ def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
         table: where to.
         rows: values in the order of the table's columns, of different keys. Times and amounts as text.
     """
-    _write(connection, table, rows, replace=True)
+    _writing(connection, table, rows, replace=True)()
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> int:
@@ -115,15 +116,44 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) 
     Returns:
         How many were written.
     """
-    return _write(connection, table, rows, replace=False)
+    return insertion(connection, table, rows)()
 
 
-def _write(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], *, replace: bool) -> int:
+def insertion(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> Callable[[], int]:
+    """Prepare what `insert_new` does, and return what does it.
+
+    Args:
+        connection: an open transaction, which is not used yet.
+        table: where to.
+        rows: as of `insert_new`.
+    """
+    return _writing(connection, table, rows, replace=False)
+
+
+def works_beside(connection: sa.Connection) -> bool:
+    """Tell whether the warehouse is a server, which works while this process does something else.
+
+    Args:
+        connection: an open transaction.
+    """
+    return connection.dialect.name != "sqlite"
+
+
+def _writing(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Row], *, replace: bool
+) -> Callable[[], int]:
     if not rows:
-        return 0
+        return lambda: 0
     key = itemgetter(*(n for n, column in enumerate(table.columns) if column.primary_key))
+    in_order = sorted(rows, key=key)
     statement = _insert_sql(table, connection.dialect.name, replace=replace)
-    return connection.exec_driver_sql(statement, sorted(rows, key=key)).rowcount
+    if connection.dialect.name != "mysql":
+        return lambda: connection.exec_driver_sql(statement, in_order).rowcount
+    written_out = list(statements(statement, in_order))
+    as_it_is = {"no_parameters": True}
+    return lambda: sum(
+        connection.exec_driver_sql(text, execution_options=as_it_is).rowcount for text in written_out
+    )
 
 
 # What a row keeps when it is written again: a line that is read again was first read when it was.
@@ -140,8 +170,7 @@ def _insert_sql(table: sa.Table, backend: str, *, replace: bool) -> str:
     dialect: sa.Dialect
     match backend:
         case "mysql":
-            # Without a connection this compiles to VALUES(…), the form of which mysqlclient makes
-            # statements of many rows; the newer alias it would send row by row.
+            # Without a connection this compiles to VALUES(…), which MySQL 5.7 and MariaDB know as well.
             dialect = mysql.dialect(paramstyle="format")
             into_mysql = mysql.insert(table).values(values)
             # IGNORE would let more pass than rows that are there.

@@ -10,13 +10,10 @@ class Beside:
     """Does one piece of work at a time, while its caller prepares the next one.
 
     It is left when no work is under way any more, whether that succeeded or not.
-
-    Args:
-        threaded: whether there is a thread for it; without one, the caller waits for each piece.
     """
 
-    def __init__(self, *, threaded: bool) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="beside") if threaded else None
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._under_way: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -25,8 +22,7 @@ class Beside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread:
-            self._thread.shutdown()
+        self._thread.shutdown()
 
     def do(self, work: Callable[[], None]) -> None:
         """Begin a piece of work when the one before is done, and raise what that has raised.
@@ -35,10 +31,7 @@ class Beside:
             work: what to do.
         """
         self.wait()
-        if self._thread:
-            self._under_way = self._thread.submit(work)
-        else:
-            work()
+        self._under_way = self._thread.submit(work)
 
     def wait(self) -> None:
         """Wait until no work is under way, and raise what it has raised."""

@@ -36,13 +36,12 @@ class DayRows:
         self.counts = dict.fromkeys((table.name for table in event_tables.values()), 0)
         self._connection = connection
         self._run_date = run_date
-        self._beside = Beside(threaded=warehouse.works_beside(connection))
-        self._loaded_before = self._exists(sa.select(day_load).where(day_load.c.run_date == run_date))
-        self._with_unknown_days = [
-            table
-            for table in event_tables.values()
-            if self._exists(sa.select(table).where(table.c.run_date.is_(None)))
-        ]
+        self._beside = Beside()
+        without_day = {table: sa.exists().where(table.c.run_date.is_(None)) for table in superseded_by}
+        loaded_before = sa.exists().where(day_load.c.run_date == run_date)
+        query = sa.select(loaded_before, *without_day.values())
+        self._loaded_before, *found = connection.execute(query).one()
+        self._with_unknown_days = [table for table, has in zip(without_day, found, strict=True) if has]
         if self._loaded_before:
             for table, superseded in superseded_by.items():
                 of_day = sa.update(table).where(table.c.run_date == run_date)
@@ -124,9 +123,6 @@ class DayRows:
 
     def _copy(self, rows: sa.Select[Any], to: sa.Table) -> None:
         self._connection.execute(sa.insert(to).from_select([column.name for column in to.columns], rows))
-
-    def _exists(self, query: sa.Select[Any]) -> bool:
-        return self._connection.execute(query.limit(1)).first() is not None
 
 
 def _ids(rows: Sequence[warehouse.Row]) -> list[str]:

@@ -15,10 +15,9 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from etl import migrations
+from etl import migrations, statements
 from etl.config import no_driver
 from etl.errors import ConfigError, EtlError
-from etl.mysql_statements import statements
 
 LOCK_WAIT_SECONDS = 600
 # A database's own wait can't be interrupted, so a lock is asked for again and again.
@@ -130,15 +129,6 @@ def insertion(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -
     return _writing(connection, table, rows, replace=False)
 
 
-def works_beside(connection: sa.Connection) -> bool:
-    """Tell whether the warehouse is a server, which works while this process does something else.
-
-    Args:
-        connection: an open transaction.
-    """
-    return connection.dialect.name != "sqlite"
-
-
 def _writing(
     connection: sa.Connection, table: sa.Table, rows: Sequence[Row], *, replace: bool
 ) -> Callable[[], int]:
@@ -147,13 +137,18 @@ def _writing(
     key = itemgetter(*(n for n, column in enumerate(table.columns) if column.primary_key))
     in_order = sorted(rows, key=key)
     statement = _insert_sql(table, connection.dialect.name, replace=replace)
-    if connection.dialect.name != "mysql":
-        return lambda: connection.exec_driver_sql(statement, in_order).rowcount
-    written_out = list(statements(statement, in_order))
-    as_it_is = {"no_parameters": True}
-    return lambda: sum(
-        connection.exec_driver_sql(text, execution_options=as_it_is).rowcount for text in written_out
-    )
+    execute = connection.exec_driver_sql
+    match connection.dialect.name:
+        case "mysql":
+            texts = list(statements.for_mysql(statement, in_order))
+            as_it_is = {"no_parameters": True}
+            return lambda: sum(execute(text, execution_options=as_it_is).rowcount for text in texts)
+        case "sqlite":
+            return lambda: sum(
+                execute(text, values).rowcount for text, values in statements.for_sqlite(statement, in_order)
+            )
+        case _:
+            return lambda: execute(statement, in_order).rowcount
 
 
 # What a row keeps when it is written again: a line that is read again was first read when it was.

@@ -156,6 +156,17 @@ in
           `mysql+mysqldb://USER:PASSWORD@HOST/DATABASE`.
         '';
       };
+
+      bufferPoolSize = mkOption {
+        type = types.strMatching "[0-9]+[MG]";
+        default = "1G";
+        example = "4G";
+        description = ''
+          How much memory MySQL may take for the tables of a warehouse on this host,
+          and of Airflow's database with it, `innodb_buffer_pool_size`. Loads slow down
+          when the indexes that they write to outgrow it. MySQL's own default is 128M.
+        '';
+      };
     };
   };
 
@@ -322,8 +333,13 @@ in
         services.mysql = {
           enable = true;
           package = mkIf (!airflow.database.createLocally) (mkDefault pkgs.mysql84);
-          # A line of 64 MiB fits in, whatever of it is escaped.
-          settings.mysqld.max_allowed_packet = mkDefault "1G";
+          settings.mysqld = {
+            # A line of 64 MiB fits in, whatever of it is escaped.
+            max_allowed_packet = mkDefault "1G";
+            innodb_buffer_pool_size = mkDefault cfg.warehouse.bufferPoolSize;
+            # A day's load fits in, so that it doesn't wait for pages to be written.
+            innodb_redo_log_capacity = mkDefault "1G";
+          };
           ensureDatabases = [ "warehouse" ];
           ensureUsers = [
             {

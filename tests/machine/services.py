@@ -59,7 +59,7 @@ RestartSec=5s
 [Install]
 WantedBy=multi-user.target
 """
-# Beside what the modules set: where Debian has things, and less memory and disk than a server would take.
+# In place of what the modules set: where Debian has things, and less memory and disk than servers take.
 MYSQL_SETTINGS = {
     "datadir": "/var/lib/mysql",
     "socket": "/run/mysqld/mysqld.sock",
@@ -67,7 +67,7 @@ MYSQL_SETTINGS = {
     "log-error": "stderr",
     "plugin-load-add": "auth_socket.so",
     "performance-schema": False,
-    "innodb-redo-log-capacity": "16M",
+    "innodb_redo_log_capacity": "16M",
 }
 REDIS_UNIT = f"""\
 [Unit]
@@ -219,7 +219,7 @@ def write_configuration(root: Path, settings: Mapping[str, Any]) -> None:
     if mysql := settings["mysql"]:
         lines = [
             f"{key} = {_mysql_value(value)}"
-            for key, value in {**MYSQL_SETTINGS, **mysql["settings"]["mysqld"]}.items()
+            for key, value in {**mysql["settings"]["mysqld"], **MYSQL_SETTINGS}.items()
         ]
         client = ["[client]", f"socket = {MYSQL_SETTINGS['socket']}"]
         write(etc / "my.cnf", "\n".join(["[mysqld]", *lines, *client, ""]))

@@ -27,8 +27,8 @@ from etl.storage import CONNECT_SECONDS, errors_named, object_name
 DOWNLOADS_AT_ONCE = 32
 READ_SECONDS = 60
 # An object up to this size waits in memory for its turn, a larger one in a temporary file.
-IN_MEMORY_BYTES = 2**20
-CHUNK_BYTES = 2**18
+IN_MEMORY_BYTES = 2**18
+CHUNK_BYTES = 2**16
 # Of one object, with 0.2, 0.4, 0.8, 1.6 and 3.2 seconds between them.
 TRIES = 6
 FIRST_WAIT_SECONDS = 0.2

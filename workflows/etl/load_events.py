@@ -17,11 +17,11 @@ from etl.events import classify
 from etl.objects import ListedObject
 from etl.repeats import Repeats
 
-ROWS_PER_BATCH = 10_000
+ROWS_PER_BATCH = 5_000
 BYTES_PER_BATCH = 8 * 2**20
 # Of the lines read last, twice as many at most; most repetitions of an event stand near each other.
-LINES_REMEMBERED = 50_000
-BYTES_REMEMBERED = 8 * 2**20
+LINES_REMEMBERED = 10_000
+BYTES_REMEMBERED = 4 * 2**20
 # Of a day, and so many characters of each.
 MALFORMED_LINES_KEPT = 100
 MALFORMED_CHARACTERS_KEPT = 1_000

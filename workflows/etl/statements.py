@@ -8,8 +8,8 @@ Row = tuple[Any, ...]
 
 # What any MySQL server takes; a longer row has a statement of its own.
 MYSQL_CHARACTERS = 256 * 2**10
-# What SQLite takes from version 3.32 on is 32,766.
-SQLITE_PARAMETERS = 32_000
+# More rows take hardly less time, and the memory of a statement that is kept.
+SQLITE_ROWS = 500
 _ESCAPES = str.maketrans({"\\": r"\\", "'": r"\'", "\0": r"\0"})
 
 
@@ -34,8 +34,8 @@ def for_mysql(statement: str, rows: Sequence[Row]) -> Iterator[str]:
     yield before + ",".join(written) + after
 
 
-def for_sqlite(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-    """Yield statements for many rows, each with all of its parameters.
+def for_sqlite(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, Row | list[Row]]]:
+    """Yield statements for many rows, each with all of its parameters, and at the end the one for one row.
 
     Args:
         statement: what writes one row, with a placeholder ``?`` for each of its values.
@@ -43,9 +43,13 @@ def for_sqlite(statement: str, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]
     """
     placeholders = _placeholders("?", rows[0])
     before, after = _around(statement, placeholders)
+    # There are two texts of each statement, whatever the number of rows: the driver keeps all that it meets.
+    for_many = before + ",".join([placeholders] * SQLITE_ROWS) + after
     left = iter(rows)
-    while some := list(islice(left, SQLITE_PARAMETERS // len(rows[0]))):
-        yield before + ",".join([placeholders] * len(some)) + after, tuple(chain.from_iterable(some))
+    while len(some := list(islice(left, SQLITE_ROWS))) == SQLITE_ROWS:
+        yield for_many, tuple(chain.from_iterable(some))
+    if some:
+        yield statement, some
 
 
 def _placeholders(one: str, row: Row) -> str:

@@ -105,6 +105,7 @@ MISTAKES = {
     # Files and data.
     "a file that is not there": Mistake(("upload 2016-02-22.csv", "import-organizations x.csv"), ".csv", 1),
     "a folder for a file": Mistake(("upload 2016-02-22", "import-organizations folder"), "directory", 1),
+    "a pipe for a file": Mistake(("upload 2016-02-23.pipe",), "no regular file", 1),
     "a name without a day": Mistake(("upload members.csv", "upload 2016-02-30.json"), "YYYY-MM-DD", 2),
     "one name twice": Mistake((f"upload {DAY}.json folder/{DAY}.json",), "would both be", 2),
     "an empty file of a replacement": Mistake(
@@ -153,6 +154,7 @@ def folder(source: S3Location, warehouse_file: Path, tmp_path: Path, monkeypatch
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
+    os.mkfifo(tmp_path / "2016-02-23.pipe")
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, os.devnull)
     # Tries again at once.

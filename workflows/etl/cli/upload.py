@@ -1,6 +1,7 @@
 """`etl upload`."""
 
 import argparse
+import stat
 from datetime import date
 from pathlib import Path
 
@@ -57,12 +58,14 @@ def _day(file: Path) -> date:
 def _size(file: Path) -> int:
     # What is no file of bytes, or may not be read, is told before anything is copied.
     try:
+        found = file.stat()
+        # Opening a pipe would wait for somebody who writes to it.
+        if not stat.S_ISREG(found.st_mode):
+            raise EtlError(f"{file} is no regular file, but a directory, a pipe or the like")
         with file.open("rb"):
-            size = file.stat().st_size
+            size = found.st_size
     except OSError as error:
         raise EtlError(f"{file} can't be read: {error.strerror}") from error
-    if not file.is_file():
-        raise EtlError(f"{file} is no regular file")
     if size > MOST_BYTES:
         raise EtlError(f"{file} has {size:,} bytes, and S3 takes {MOST_BYTES:,} at a time: split it")
     return size

@@ -44,6 +44,7 @@ _SIGNS = {
     "lzma": rb"\x5d\x00\x00.{2}(?:\xff{8}|.{6}\x00\x00)",
     "lz4": rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18",
     "snappy": rb"\xff\x06\x00\x00sNaPpY",
+    "zlib": rb"\x78(?:[\x01\x9c\xda]|\x5e[\x00-\x08\x80-\xff])" + _NO_TEXT,
     "lzip": rb"LZIP[\x00\x01]",
     "lzop": rb"\x89LZO\x00\r\n\x1a\n",
     "compress (.Z)": rb"\x1f\x9d[\x89-\x90]",

@@ -233,9 +233,10 @@ with subtest("A unit that stays down is told of once, and once when it is up aga
 
     def mails():
         return machine.succeed(
-            "journalctl --unit mail --output cat | { grep '^Subject: Airflow on' || true; }"
+            "journalctl --unit mail --output cat | { grep '^Subject: ' || true; }"
         ).splitlines()
 
+    # Neither a unit that came back, nor a task that was lost and tried again.
     t.assertEqual(mails(), [], "a fault that was over soon was told of")
     machine.succeed("systemctl stop airflow-triggerer", "systemctl start airflow-alarm")
     t.assertEqual(mails(), [])

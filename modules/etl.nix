@@ -147,6 +147,17 @@ in
         '';
       };
 
+      backupDirectory = mkOption {
+        type = helpers.pathOutsideStore;
+        default = "/var/backup/etl";
+        description = ''
+          Folder of the backups of a warehouse of this host,
+          `warehouse-YYYYMMDDTHHMMSSZ.sql.zst`, which are made with those of Airflow if
+          {option}`services.airflow.backup.enable` says so. A warehouse elsewhere is
+          backed up where it is.
+        '';
+      };
+
       urlFile = mkOption {
         type = types.nullOr helpers.pathOutsideStore;
         default = null;
@@ -318,6 +329,34 @@ in
           requires = [ "etl-migrate.service" ];
           environment = localWarehouse "airflow-worker";
         });
+      })
+
+      (mkIf (cfg.warehouse.createLocally && airflow.backup.enable) {
+        services.airflow.backup.jobs.etl = {
+          database = "warehouse";
+          directory = cfg.warehouse.backupDirectory;
+          user = "etl";
+          isLocal = true;
+          migration = "etl-migrate.service";
+          # So that it has all that Airflow's own backup says is done.
+          after = [ "airflow-backup.service" ];
+        };
+
+        systemd.services.etl-migrate.serviceConfig = {
+          ExecStartPre = [
+            (toString (
+              pkgs.writeShellScript "etl-back-up-before-migration" ''
+                set -euo pipefail
+                pending=$(${lib.getExe' airflow.finalPackage "etl"} migrate --pending)
+                if [[ -n $pending ]]; then
+                  echo "backing up the warehouse before its tables are changed: $pending"
+                  ${airflow.backup.jobs.etl.command}
+                fi
+              ''
+            ))
+          ];
+          ReadWritePaths = [ cfg.warehouse.backupDirectory ];
+        };
       })
 
       (mkIf cfg.warehouse.createLocally {

@@ -31,7 +31,7 @@ let
         helpers.databaseUnit
         ++ helpers.redisUnit
         ++ lib.optionals helpers.hasServer (
-          lib.optional cfg.backup.enable "airflow-backup.service"
+          map (name: "${name}-backup.service") (lib.attrNames cfg.backup.jobs)
           ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup.service"
         );
       health =

@@ -83,7 +83,7 @@ in
           path = db.passwordFile;
           roles = [
             "admin"
-            "backup"
+            "airflow-backup"
             "cleanup"
             "cli"
             "dag-processor"

@@ -14,7 +14,8 @@
     ./alarm.nix
     ./cli.nix
     ./nginx.nix
-    ./maintenance.nix
+    ./cleanup.nix
+    ./backup.nix
     ./assertions.nix
   ];
 }

@@ -304,6 +304,33 @@ rec {
     RestartMode = "direct";
   };
 
+  mkStartAt =
+    default: what:
+    lib.mkOption {
+      type = lib.types.str;
+      inherit default;
+      example = "Sun 04:00";
+      description = "When to ${what}, as a systemd calendar event (systemd.time(7)).";
+    };
+
+  # A unit that a timer starts, and not airflow.target.
+  mkJob =
+    name: job:
+    mkService name (
+      {
+        after = [ "airflow-migrate.service" ];
+        requires = [ "airflow-migrate.service" ];
+      }
+      // job
+      // {
+        serviceConfig = {
+          Type = "oneshot";
+          TimeoutStartSec = "6h";
+        }
+        // job.serviceConfig;
+      }
+    );
+
   # Before anything is written to a local MySQL: databases that NixOS made before June 2026
   # let every user of the host in as root.
   refuseOpenMysql = pkgs.writeShellScript "airflow-refuse-open-mysql" ''

@@ -121,7 +121,11 @@ in
             helpers.oneshotConfig
             // helpers.offlineIfLocal
             // {
-              ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${migrate}";
+              ExecStart = lib.concatStringsSep " " (
+                [ "${lib.getExe' cfg.finalPackage "python"} ${migrate}" ]
+                ++ lib.optional cfg.backup.enable cfg.backup.jobs.airflow.command
+              );
+              ReadWritePaths = lib.optional cfg.backup.enable cfg.backup.directory;
             };
         };
       })

@@ -28,6 +28,7 @@ def test_the_migrations_make_the_tables_that_the_jobs_use(warehouse_server: sa.U
 
 
 def test_migrating_again_does_nothing(warehouse: sa.URL) -> None:
+    assert warehouses.pending(warehouse) == []
     assert warehouses.migrate(warehouse) == []
 
 
@@ -37,6 +38,7 @@ def test_migrations_can_be_undone_and_done_again(warehouse: sa.URL) -> None:
         assert set(sa.inspect(connection).get_table_names()) <= {migrations.VERSION_TABLE}
     with pytest.raises(EtlError, match="run `etl migrate`"), warehouses.transaction(warehouse):
         pass
+    assert warehouses.pending(warehouse) == ALL_VERSIONS
     assert warehouses.migrate(warehouse) == ALL_VERSIONS
 
 
@@ -49,6 +51,8 @@ def test_tables_of_a_newer_version_are_left_alone(warehouse: sa.URL) -> None:
     try:
         with pytest.raises(ConfigError, match=r"migrated by a newer version \(9999\)"):
             warehouses.migrate(warehouse)
+        with pytest.raises(ConfigError, match="newer version"):
+            warehouses.pending(warehouse)
     finally:
         say(migrations.newest())
 
@@ -69,6 +73,7 @@ def test_reading_does_not_make_a_warehouse(tmp_path: Path) -> None:
         warehouses.transaction(url),
     ):
         pass
+    assert warehouses.pending(url) == ALL_VERSIONS
     assert list(tmp_path.iterdir()) == []
 
 

@@ -29,13 +29,13 @@ PACKAGES = {
     "glibcLocales": "/usr",
     "gnugrep": "/usr",
     "gnused": "/usr",
-    "gzip": "/usr",
     "mysql": "/usr",
     "plugins": "/opt/plugins",
     "python3": "/opt/airflow",
     "systemd": "/usr",
     "tzdata": "/usr",
     "util-linux": "/usr",
+    "zstd": "/usr",
 }
 # Where every system lies, one folder each; "active" names one of them.
 SYSTEMS = Path("opt/systems")

@@ -123,10 +123,10 @@ let
       "glibcLocales"
       "gnugrep"
       "gnused"
-      "gzip"
       "systemd"
       "tzdata"
       "util-linux"
+      "zstd"
     ] (name: mkPackage name "" { })
     // {
       mariadb = mkPackage "mariadb-server" "11.8" { };

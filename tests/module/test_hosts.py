@@ -119,6 +119,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
         "airflow-worker.service": ["airflow-worker"],
         "airflow-worker-logs.service": ["airflow-worker"],
         "airflow-worker-watch.service": ["airflow-worker"],
+        "etl-backup.service": ["etl"],
         "etl-migrate.service": ["etl"],
         # MySQL's administrator is the system's.
         "etl-statistics-reader.service": ["root"],
@@ -524,15 +525,69 @@ def test_one_unit_is_loosened_by_a_plain_value() -> None:
 
 def test_maintenance_runs_at_its_times() -> None:
     etl = system(ETL)
-    assert etl.units["airflow-backup.timer"]["Timer"] == {"OnCalendar": ["daily"], "Persistent": ["true"]}
+    for name in ("airflow", "etl"):
+        timer = {"OnCalendar": ["daily"], "Persistent": ["true"]}
+        assert etl.units[f"{name}-backup.timer"]["Timer"] == timer
     assert etl.units["airflow-database-cleanup.timer"]["Timer"]["OnCalendar"] == ["weekly"]
-    for job in ("airflow-backup", "airflow-database-cleanup"):
+    for job in ("airflow-backup", "etl-backup", "airflow-database-cleanup"):
         assert etl.units[f"{job}.timer"]["Install"]["WantedBy"] == ["timers.target"]
         assert "Install" not in etl.units[f"{job}.service"]
     cleanup = etl.script("-airflow-database-cleanup")
     assert "--date '90 days ago'" in cleanup
-    assert etl.service("airflow-backup.service")["ReadWritePaths"] == ["/var/backup/airflow"]
-    assert etl.host["tmpfiles"]["/var/backup/airflow"]["d"]["mode"] == "0700"
+
+
+def test_each_database_is_backed_up_by_its_owner_and_before_its_tables_change() -> None:
+    etl = system(ETL)
+    for name, database in (("airflow", "airflow"), ("etl", "warehouse")):
+        folder = f"/var/backup/{name}"
+        for unit in ("backup", "migrate"):
+            assert etl.service(f"{name}-{unit}.service")["ReadWritePaths"] == [folder]
+        made = etl.host["tmpfiles"][folder]["d"]
+        assert (made["user"], made["group"], made["mode"]) == (name, name, "0700")
+        assert f"{name}-migrate.service" in etl.relation(f"{name}-backup.service", "Requires")
+        for file in (f"-{name}-backup.json", f"-{name}-migration-backup.json"):
+            settings = json.loads(etl.script(file))
+            assert (settings["database"], settings["directory"]) == (database, folder)
+            assert settings["client"] == {"user": name, "socket": "/run/mysqld/mysqld.sock"}
+    # So that the warehouse has what Airflow's record says is done.
+    assert "airflow-backup.service" in etl.relation("etl-backup.service", "After")
+    databases = json.loads(etl.script("-airflow-restore.json"))["databases"]
+    assert {name: database["client"]["user"] for name, database in databases.items()} == {
+        "airflow": "root",
+        "warehouse": "root",
+    }
+
+
+def test_backups_go_to_s3_with_keys_of_their_own() -> None:
+    host = system("""{
+      imports = [ hosts.etl ];
+      services.airflow.backup.s3 = { bucket = "backups"; credentialsFile = "/run/agenix/backup-aws"; };
+    }""")
+    for name in ("airflow", "etl"):
+        unit = f"{name}-backup.service"
+        assert host.credentials(unit)["backup-s3"] == "/run/agenix/backup-aws"
+        assert host.environment(unit)["AWS_SHARED_CREDENTIALS_FILE"] == "%d/backup-s3"
+        assert "PrivateNetwork" not in host.service(unit)
+        assert json.loads(host.script(f"-{name}-backup.json"))["s3"]["bucket"] == "backups"
+        # What a migration waits for is made here alone.
+        assert json.loads(host.script(f"-{name}-migration-backup.json"))["s3"] is None
+    assert not {"backup-s3"} & set(host.credentials("airflow-worker.service"))
+
+
+def test_a_database_elsewhere_is_backed_up_with_its_password() -> None:
+    host = system("""{
+      services.airflow = {
+        enable = true;
+        backup.enable = true;
+        database = { host = "db.example.org"; passwordFile = "/run/agenix/database-password"; };
+      };
+    }""")
+    assert host.credentials("airflow-backup.service")["database-password"] == "/run/agenix/database-password"
+    client = json.loads(host.script("-airflow-backup.json"))["client"]
+    assert client["password_file"] == "$CREDENTIALS_DIRECTORY/database-password"
+    assert (client["host"], client["port"], client["user"]) == ("db.example.org", 3306, "airflow")
+    restored = json.loads(host.script("-airflow-restore.json"))["databases"]["airflow"]
+    assert restored["client"]["password_file"] == "/run/agenix/database-password"
 
 
 def test_the_example_of_a_production_host() -> None:
@@ -571,6 +626,7 @@ def test_whoever_hears_of_failed_tasks_hears_of_failing_hosts() -> None:
         "mysql.service",
         "redis-airflow.service",
         "airflow-backup.service",
+        "etl-backup.service",
         "airflow-database-cleanup.service",
     ]
     # The password is in no file of the store, and in nobody else's hands.

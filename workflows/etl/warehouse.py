@@ -56,12 +56,38 @@ def migrate(url: sa.URL) -> list[str]:
                 f"the folder {folder} for the warehouse can't be made: {error.strerror}"
             ) from error
     with _connection(url, makes_tables=True) as connection:
-        before = _version(connection)
-        if before is not None and before > migrations.newest():
-            raise ConfigError(
-                f"the tables of {_shown(url)} were migrated by a newer version ({before}): install that one"
-            )
-        return migrations.upgrade(connection, before)
+        lacking = _lacking(connection, url)
+        migrations.upgrade(connection)
+        return lacking
+
+
+def pending(url: sa.URL) -> list[str]:
+    """Return the names of the migrations that :func:`migrate` would run.
+
+    Args:
+        url: the warehouse.
+
+    Raises:
+        ConfigError: a newer version of this package has migrated the warehouse.
+        EtlError: the warehouse can't be reached or refuses.
+    """
+    if _is_missing_file(url):
+        return migrations.pending(None)
+    with _connection(url, writes=False) as connection:
+        return _lacking(connection, url)
+
+
+def _lacking(connection: sa.Connection, url: sa.URL) -> list[str]:
+    before = _version(connection)
+    if before is not None and before > migrations.newest():
+        raise ConfigError(
+            f"the tables of {_shown(url)} were migrated by a newer version ({before}): install that one"
+        )
+    return migrations.pending(before)
+
+
+def _is_missing_file(url: sa.URL) -> bool:
+    return url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists())
 
 
 @contextmanager
@@ -76,7 +102,7 @@ def transaction(url: sa.URL, *, exclusive: str | None = None) -> Iterator[sa.Con
     Raises:
         EtlError: the warehouse can't be reached, has not been migrated, is locked, or refuses.
     """
-    if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
+    if _is_missing_file(url):
         raise EtlError(f"there is no warehouse at {_shown(url)}: run `etl migrate`")
     with _connection(url, writes=exclusive is not None) as connection:
         if _version(connection) != migrations.newest():

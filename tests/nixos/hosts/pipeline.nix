@@ -3,7 +3,15 @@
   services.airflow = {
     enable = true;
     admin.passwordFile = "/etc/credentials/admin-password";
-    backup.enable = true;
+    backup = {
+      enable = true;
+      s3 = {
+        bucket = "events";
+        prefix = "backups";
+        endpointUrl = "http://127.0.0.1:5000";
+        credentialsFile = "/etc/credentials/aws";
+      };
+    };
     connections = {
       billing.uriFile = "/etc/credentials/connection-billing";
       status_page.uri = "http://status.example.org/?timeout=10";

@@ -56,7 +56,12 @@ def build() -> argparse.ArgumentParser:
         added.add_argument("--json", action="store_true", help="print the result, and errors, as JSON")
         return added
 
-    command("migrate", "create or upgrade the warehouse's tables")
+    migrating = command("migrate", "create or upgrade the warehouse's tables")
+    migrating.add_argument(
+        "--pending",
+        action="store_true",
+        help="change nothing; name the migrations that would run, one a line",
+    )
 
     importing = command("import-organizations", "bring organizations and their members into the warehouse")
     importing.add_argument(

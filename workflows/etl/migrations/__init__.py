@@ -10,31 +10,34 @@ if TYPE_CHECKING:
 VERSION_TABLE = "etl_schema_version"
 
 
+def _numbers() -> list[str]:
+    return sorted(file.name.partition("_")[0] for file in Path(__file__).parent.glob("versions/[0-9]*.py"))
+
+
 def newest() -> str:
     """Return the number of the newest version, which its file's name begins with."""
-    return max(file.name.partition("_")[0] for file in Path(__file__).parent.glob("versions/[0-9]*.py"))
+    return _numbers()[-1]
 
 
-def upgrade(connection: "sa.Connection", before: str | None) -> list[str]:
+def pending(before: str | None) -> list[str]:
+    """Return the numbers of the migrations that tables lack, in their order.
+
+    Args:
+        before: the version that the tables have; None for none.
+    """
+    return [number for number in _numbers() if before is None or number > before]
+
+
+def upgrade(connection: "sa.Connection") -> None:
     """Bring the tables up to the newest version.
 
     Args:
         connection: an open transaction of the warehouse.
-        before: the version that its tables have; None for none.
-
-    Returns:
-        The numbers of the migrations that ran, in their order.
     """
     # Nothing else needs Alembic, and importing it takes longer than a small load.
     from alembic import command  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = alembic_config(connection)
-    command.upgrade(config, "head")
-    if before == newest():
-        return []
-    script = ScriptDirectory.from_config(config)
-    return [revision.revision for revision in script.iterate_revisions("head", before or "base")][::-1]
+    command.upgrade(alembic_config(connection), "head")
 
 
 def alembic_config(connection: "sa.Connection") -> "Config":

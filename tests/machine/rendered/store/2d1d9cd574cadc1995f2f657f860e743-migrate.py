@@ -3,10 +3,12 @@
 """Brings Airflow's database to this version of Airflow: `airflow db migrate`, made to be repeated.
 
 A database that can't be reached is worth another try (exit code 75); one that a newer version has
-migrated, or that is encrypted with another key, is not (78).
+migrated, or that is encrypted with another key, is not (78). Given a command, tables are changed only
+after it has made a backup.
 """
 
 import os
+import subprocess
 import sys
 from typing import Any
 
@@ -30,8 +32,8 @@ ENCRYPTED = {
 }
 
 
-def refuse_newer(connection: Connection, script: ScriptDirectory, version_table: str) -> None:
-    """Exit where the tables are at a revision that this version doesn't know."""
+def is_outdated(connection: Connection, script: ScriptDirectory, version_table: str) -> bool:
+    """Tell whether there are tables to change; exit where this version doesn't know their revision."""
     revision = MigrationContext.configure(
         connection, opts={"version_table": version_table}
     ).get_current_revision()
@@ -44,6 +46,7 @@ def refuse_newer(connection: Connection, script: ScriptDirectory, version_table:
             file=sys.stderr,
         )
         sys.exit(os.EX_CONFIG)
+    return revision is not None and revision != script.get_current_head()
 
 
 def refuse_malformed_key() -> None:
@@ -83,23 +86,38 @@ def refuse_other_key(connection: Connection) -> None:
         sys.exit(os.EX_CONFIG)
 
 
-def check() -> None:
-    """Exit unless the database can be reached, is of no newer version and encrypted with this key."""
+def check() -> bool:
+    """Exit unless the database can be reached, is of no newer version and encrypted with this key.
+
+    Returns:
+        Whether there are tables to change.
+    """
     refuse_malformed_key()
     managers: list[Any] = RunDBManager()._managers  # type: ignore[no-untyped-call] # noqa: SLF001
     try:
         with create_session() as session:
-            refuse_newer(session.connection(), _get_script_object(), "alembic_version")
-            refuse_other_key(session.connection())
+            connection = session.connection()
+            outdated = [is_outdated(connection, _get_script_object(), "alembic_version")]
+            refuse_other_key(connection)
             for manager in managers:
                 other = manager(session)
-                refuse_newer(session.connection(), other.get_script_object(), other.version_table_name)
+                outdated.append(is_outdated(connection, other.get_script_object(), other.version_table_name))
     except OperationalError as error:
         print(f"waiting for the database: {error.orig}", file=sys.stderr)
+        sys.exit(os.EX_TEMPFAIL)
+    return any(outdated)
+
+
+def back_up(command: list[str]) -> None:
+    """Have the database backed up; exit where that fails."""
+    print("backing up the database before its tables are changed", flush=True)
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        print("the tables are left as they are, for there is no backup of them", file=sys.stderr)
         sys.exit(os.EX_TEMPFAIL)
 
 
 if __name__ == "__main__":
-    check()
+    if check() and sys.argv[1:]:
+        back_up(sys.argv[1:])
     sys.argv = ["airflow", "db", "migrate"]
     main()  # type: ignore[no-untyped-call]

@@ -40,7 +40,9 @@ def what_is_there():
         "runs": query("airflow", "SELECT run_id, start_date FROM dag_run WHERE state = 'success'"),
         "users": query("airflow", "SELECT username FROM ab_user ORDER BY id"),
         "variable": machine.succeed("airflow variables get kept").splitlines()[-1],
-        "connection": machine.succeed("airflow connections get partner --output plain | grep --count hunter2"),
+        "connection": machine.succeed(
+            "airflow connections get partner --output plain | grep --count hunter2"
+        ),
     }
 
 

@@ -215,6 +215,8 @@ in
           # Whoever hears of failed tasks hears of failing hosts.
           alarm.emails = mkDefault cfg.alertEmails;
 
+          health.dags = [ "daily_etls" ];
+
           # A queued task that Redis has lost is queued again within a minute, for as long as
           # there is no worker to take it. Only few are ever queued: the DAG has at most 4.
           settings.scheduler = {

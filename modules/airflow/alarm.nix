@@ -12,8 +12,6 @@ let
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
-  address = if cfg.webserver.host == "0.0.0.0" then "127.0.0.1" else cfg.webserver.host;
-
   program = pkgs.writeText "alarm.py" (builtins.readFile ./alarm.py);
   settings = pkgs.writeText "airflow-alarm.json" (
     builtins.toJSON {
@@ -26,19 +24,6 @@ let
         ;
       after = cfg.alarm.afterSeconds;
       to = cfg.alarm.emails;
-      # What Airflow wants is asked of systemd.
-      units =
-        helpers.databaseUnit
-        ++ helpers.redisUnit
-        ++ lib.optionals helpers.hasServer (
-          map (name: "${name}-backup.service") (lib.attrNames cfg.backup.jobs)
-          ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup.service"
-        );
-      health =
-        if cfg.webserver.enable then
-          "http://${address}:${toString cfg.webserver.port}/api/v2/monitor/health"
-        else
-          null;
     }
   );
 in
@@ -49,9 +34,10 @@ in
       default = [ ];
       example = [ "operators@example.org" ];
       description = ''
-        Who gets a mail when units of this host have been unwell for
-        {option}`services.airflow.alarm.afterSeconds`, a failed backup or cleanup of the
-        database among them, and one when all are well again.
+        Who gets a mail when something of what `airflow-health` looks at has been unwell
+        for {option}`services.airflow.alarm.afterSeconds`, and one when all is well again:
+        units and their jobs, the web server's report of Airflow's parts, tasks that wait
+        in queues, workers that take none, full disks, and a certificate that ends.
         It is sent as {option}`services.airflow.smtp` says; without that, or with an
         empty list, nobody is told.
       '';
@@ -61,7 +47,7 @@ in
       type = types.ints.unsigned;
       default = 300;
       description = ''
-        Seconds that units may be unwell before the mail: a restart or a short outage,
+        Seconds that it may be unwell before the mail: a restart or a short outage,
         after which everything comes back by itself, is none. It is looked at once a
         minute, while `airflow.target` is not stopped.
       '';
@@ -73,11 +59,12 @@ in
       description = "Airflow: tell of units that stay unwell";
       role = "alarm";
       user = if helpers.hasServer then "airflow" else "airflow-worker";
+      environment.PYTHONPATH = toString cfg.health.folder;
       serviceConfig = {
         Type = "oneshot";
         StateDirectory = "airflow-alarm";
         TimeoutStartSec = "5min";
-        ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${program} ${settings}";
+        ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${program} ${settings} ${cfg.health.settingsFile}";
       };
     };
 

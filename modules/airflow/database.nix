@@ -84,6 +84,7 @@ in
           roles = [
             "admin"
             "airflow-backup"
+            "alarm"
             "cleanup"
             "cli"
             "dag-processor"

@@ -11,6 +11,7 @@
     ./units.nix
     ./workers.nix
     ./admin.nix
+    ./health.nix
     ./alarm.nix
     ./cli.nix
     ./nginx.nix

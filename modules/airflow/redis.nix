@@ -83,6 +83,7 @@ in
           option = "services.airflow.redis.passwordFile";
           path = redis.passwordFile;
           roles = [
+            "alarm"
             "cli"
             "scheduler"
             "worker"

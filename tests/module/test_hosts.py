@@ -206,7 +206,7 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
     assert worker.credentials("airflow-worker-watch.service") == {"redis-password": "/run/secrets/redis"}
     assert worker.host["mysql"] == {}
     assert worker.host["redis"] == {}
-    assert worker.host["systemPackages"] == []
+    assert [path.split("-")[-1] for path in worker.host["systemPackages"]] == ["health"]
     assert set(worker.host["users"]) == {"airflow-worker"}
     assert worker.settings["core"]["execution_api_server_url"] == "http://main.internal:8080/execution/"
     # Links in the mails of its tasks.
@@ -559,16 +559,15 @@ def test_each_database_is_backed_up_by_its_owner_and_before_its_tables_change() 
 
 
 def test_backups_go_to_s3_with_keys_of_their_own() -> None:
-    host = system("""{
-      imports = [ hosts.etl ];
-      services.airflow.backup.s3 = { bucket = "backups"; credentialsFile = "/run/agenix/backup-aws"; };
-    }""")
+    host = system(ETL)
+    alone = system("{ imports = [ hosts.etl ]; services.airflow.backup.s3.bucket = lib.mkForce null; }")
     for name in ("airflow", "etl"):
         unit = f"{name}-backup.service"
-        assert host.credentials(unit)["backup-s3"] == "/run/agenix/backup-aws"
+        assert host.credentials(unit)["backup-s3"] == "/etc/credentials/aws"
         assert host.environment(unit)["AWS_SHARED_CREDENTIALS_FILE"] == "%d/backup-s3"
+        assert json.loads(host.script(f"-{name}-backup.json"))["s3"]["prefix"] == "backups"
         assert "PrivateNetwork" not in host.service(unit)
-        assert json.loads(host.script(f"-{name}-backup.json"))["s3"]["bucket"] == "backups"
+        assert alone.service(unit)["PrivateNetwork"] == ["true"]
         # What a migration waits for is made here alone.
         assert json.loads(host.script(f"-{name}-migration-backup.json"))["s3"] is None
     assert not {"backup-s3"} & set(host.credentials("airflow-worker.service"))
@@ -622,7 +621,7 @@ def test_whoever_hears_of_failed_tasks_hears_of_failing_hosts() -> None:
     assert settings["to"] == ["data-team@example.org"]
     assert settings["after"] == 300
     # What the target wants is asked on the host.
-    assert settings["units"] == [
+    assert json.loads(etl.script("-airflow-health.json"))["units"] == [
         "mysql.service",
         "redis-airflow.service",
         "airflow-backup.service",

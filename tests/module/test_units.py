@@ -73,8 +73,6 @@ EXCEPTIONS = {
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},
     # With a local database these need no network.
     "airflow-admin.service": OFFLINE,
-    "airflow-backup.service": OFFLINE,
-    "etl-backup.service": OFFLINE,
     "airflow-database-cleanup.service": OFFLINE,
     "airflow-migrate.service": OFFLINE,
     "etl-migrate.service": OFFLINE,

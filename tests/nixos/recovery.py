@@ -228,6 +228,19 @@ with subtest("What time doesn't mend is left failed, with its message"):
     wait_until_well("a newer schema")
     wait_for_day(complete_the_day(), "a newer schema")
 
+with subtest("airflow-health says how everything is, and what isn't well"):
+    machine.wait_until_succeeds("airflow-health", timeout=SECONDS)
+    said = machine.succeed("airflow-health")
+    machine.log(said)
+    for name in (*ALL, "metadatabase", "machine-default", "queue default", "daily_etls", "airflow-backup.timer"):
+        t.assertIn(f"ok   {name}", said)
+    machine.succeed("systemctl stop airflow-worker", timeout=120)
+    status, said = machine.execute("airflow-health --json")
+    t.assertEqual(status, 1)
+    unwell = {one["name"] for one in json.loads(said) if not one["well"]}
+    t.assertEqual(unwell, {"airflow-worker.service", "machine-default"})
+    machine.succeed("systemctl start airflow-worker")
+
 with subtest("A unit that stays down is told of once, and once when it is up again"):
     memory = "/var/lib/airflow-alarm/unwell.json"
 

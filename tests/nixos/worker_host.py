@@ -56,6 +56,10 @@ with subtest("It runs the tasks"):
     )
     t.assertEqual(count.strip(), "1")
 
+with subtest("Health on the main host knows of its worker, and on the worker host of its units"):
+    main.wait_until_succeeds("airflow-health | grep '^ok   worker-default .*takes tasks of default'", timeout=60)
+    worker.wait_until_succeeds("airflow-health", timeout=60)
+
 with subtest("The logs of its tasks are readable from the main host"):
     log = api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1")
     t.assertIn("1 lines of 1 objects", json.dumps(log))

@@ -1,10 +1,13 @@
 """The programs of the module, which are no packages, for tests to call."""
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
 PROGRAMS = Path(__file__).parents[2] / "modules/airflow"
+# Some have functions of others, as on a host.
+sys.path.append(str(PROGRAMS))
 
 
 def program(name: str) -> ModuleType:

@@ -1,6 +1,5 @@
 """When somebody is told of units that are unwell."""
 
-import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +36,7 @@ class Host:
         self.found = dict.fromkeys(unwell, "failed")
         for _ in range(times):
             self.now += after
-            self.alarm.main(SETTINGS)
+            self.alarm.main(SETTINGS, {})
         return self.told
 
 
@@ -71,34 +70,3 @@ def test_a_mail_that_could_not_be_sent_is_sent_later(host: Host, monkeypatch: py
         with pytest.raises(OSError, match="no mail server"):
             host.look("worker")
     assert host.look("worker") == ["unwell"]
-
-
-@pytest.mark.parametrize(
-    ("unit", "unwell"),
-    [
-        # A daemon, a migration, and a backup: type, whether it remains, and its state.
-        (("notify", "no", "inactive"), True),
-        (("oneshot", "yes", "inactive"), True),
-        (("oneshot", "yes", "active"), False),
-        (("oneshot", "no", "inactive"), False),
-        (("oneshot", "no", "activating"), False),
-        (("oneshot", "no", "failed"), True),
-    ],
-)
-def test_jobs_are_unwell_only_when_they_failed(
-    alarm: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
-    unit: tuple[str, ...],
-    unwell: bool,  # noqa: FBT001
-) -> None:
-    found = dict(zip(("Type", "RemainAfterExit", "ActiveState"), unit, strict=True))
-    found |= {"SubState": "x", "Result": "x", "ActiveEnterTimestampMonotonic": "0"}
-    monkeypatch.setattr(alarm, "show", lambda *_: found)
-    assert (alarm.unit_complaint("unit") is not None) == unwell
-
-
-def test_a_health_report_names_what_is_unhealthy(alarm: ModuleType, tmp_path: Path) -> None:
-    report = tmp_path / "health"
-    report.write_text(json.dumps({"scheduler": {"status": "unhealthy"}, "triggerer": {"status": "healthy"}}))
-    assert alarm.page_complaints(report.as_uri()) == {"scheduler": "unhealthy"}
-    assert list(alarm.page_complaints((tmp_path / "gone").as_uri())) == ["the web server"]

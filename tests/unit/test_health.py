@@ -1,0 +1,76 @@
+"""What airflow-health says."""
+
+import json
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from tests.unit.programs import program
+
+
+@pytest.fixture
+def health() -> ModuleType:
+    return program("health")
+
+
+@pytest.mark.parametrize(
+    ("unit", "unwell"),
+    [
+        # A daemon, a migration, and a backup: type, whether it remains, and its state.
+        (("notify", "no", "inactive"), True),
+        (("oneshot", "yes", "inactive"), True),
+        (("oneshot", "yes", "active"), False),
+        (("oneshot", "no", "inactive"), False),
+        (("oneshot", "no", "activating"), False),
+        (("oneshot", "no", "failed"), True),
+    ],
+)
+def test_jobs_are_unwell_only_when_they_failed(
+    health: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: tuple[str, ...],
+    unwell: bool,  # noqa: FBT001
+) -> None:
+    found = dict(zip(("Type", "RemainAfterExit", "ActiveState"), unit, strict=True))
+    found |= {"SubState": "x", "Result": "x", "ActiveEnterTimestampMonotonic": "0"}
+    monkeypatch.setattr(health, "show", lambda *_: found)
+    assert health.unit("unit").well != unwell
+
+
+NOTHING = dict.fromkeys(("units", "page", "client", "broker", "folders", "certificate", "timers"))
+
+
+def test_the_web_server_s_report_is_part_of_it(health: ModuleType, tmp_path: Path) -> None:
+    report = tmp_path / "health"
+    parts = {
+        "scheduler": {"status": "unhealthy"},
+        "triggerer": {"status": "healthy"},
+        "dag_processor": {"status": None},
+    }
+    report.write_text(json.dumps(parts))
+    found = list(health.findings(NOTHING | {"page": report.as_uri()}))
+    assert {one.name: one.well for one in found} == {"scheduler": False, "triggerer": True}
+    (gone,) = health.findings(NOTHING | {"page": (tmp_path / "gone").as_uri()})
+    assert (gone.name, gone.well) == ("the web server", False)
+
+
+def test_a_full_disk_is_not_well(health: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = NOTHING | {"folders": [str(tmp_path), str(tmp_path / "none"), str(tmp_path.parent)]}
+    for free, well in ((2**40, True), (2**31, True), (2**29, False)):
+        usage = SimpleNamespace(total=2**41, free=free)
+        monkeypatch.setattr(health.shutil, "disk_usage", lambda _, usage=usage: usage)
+        # Both are on one disk.
+        (found,) = health.findings(settings)
+        assert found.well == well
+
+
+def test_what_is_said_for_people_and_for_machines(
+    health: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = NOTHING | {"folders": [str(tmp_path)]}
+    assert health.main(settings, []) == 0
+    assert capsys.readouterr().out.startswith(f"ok   disk of {tmp_path}  ")
+    assert health.main(settings | {"page": (tmp_path / "gone").as_uri()}, ["--json"]) == 1
+    gone, disk = json.loads(capsys.readouterr().out)
+    assert (gone["well"], disk["well"]) == (False, True)

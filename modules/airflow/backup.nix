@@ -20,14 +20,15 @@ let
 
   mysql = if db.createLocally then config.services.mysql.package else pkgs.mysql84;
 
-  # What both programs are told of a database.
+  # What both programs are told of a database. What is made before something is changed is
+  # made on this host alone.
   settingsOf = job: client: {
     inherit client;
     inherit (job) database directory;
     mysql = lib.getExe' mysql "mysql";
     mysqldump = lib.getExe' mysql "mysqldump";
     retention_days = cfg.backup.retentionDays;
-    s3 = if cfg.backup.s3.bucket == null then null else cfg.backup.s3;
+    s3 = null;
   };
   socket = "/run/mysqld/mysqld.sock";
 
@@ -144,7 +145,7 @@ in
         types.submodule (
           { name, config, ... }:
           {
-          config.command = backUp "${name}-migration-backup" (ofUnit config // { s3 = null; });
+          config.command = backUp "${name}-migration-backup" (ofUnit config);
           options = {
             database = mkOption {
               type = types.str;
@@ -218,7 +219,9 @@ in
           environment.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS = "true";
           serviceConfig = lib.optionalAttrs (job.isLocal && cfg.backup.s3.bucket == null) helpers.offline // {
             ReadWritePaths = [ job.directory ];
-            ExecStart = backUp "${name}-backup" (ofUnit job);
+            ExecStart = backUp "${name}-backup" (
+              ofUnit job // lib.optionalAttrs (cfg.backup.s3.bucket != null) { inherit (cfg.backup) s3; }
+            );
           };
         }
       )

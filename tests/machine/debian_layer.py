@@ -3,6 +3,7 @@
 Debian's unstable suite is the only one that has MySQL itself; Airflow doesn't run on MariaDB.
 """
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def debian_layer() -> Path:
 
 
 def _bootstrap(folder: Path) -> None:
+    try:
+        _bootstrap_once(folder)
+    except LayerError:
+        # MySQL's package gives up on a host that has other work to do.
+        shutil.rmtree(folder, ignore_errors=True)
+        _bootstrap_once(folder)
+
+
+def _bootstrap_once(folder: Path) -> None:
     run_caged(
         [
             "mmdebstrap",

@@ -208,7 +208,7 @@ with subtest("A backup that finds no room leaves nothing behind"):
     machine.fail("systemctl start airflow-backup", timeout=60)
     t.assertEqual(machine.succeed("ls --almost-all /var/backup/airflow"), "")
     machine.succeed("umount /var/backup/airflow", "systemctl start airflow-backup")
-    machine.succeed("gzip --test /var/backup/airflow/*.sql.gz")
+    machine.succeed("zstd --test /var/backup/airflow/*.sql.zst")
 
 with subtest("What time doesn't mend is left failed, with its message"):
     machine.succeed("systemctl stop airflow.target", timeout=120)
@@ -232,7 +232,14 @@ with subtest("airflow-health says how everything is, and what isn't well"):
     machine.wait_until_succeeds("airflow-health", timeout=SECONDS)
     said = machine.succeed("airflow-health")
     machine.log(said)
-    for name in (*ALL, "metadatabase", "machine-default", "queue default", "daily_etls", "airflow-backup.timer"):
+    for name in (
+        *ALL,
+        "metadatabase",
+        "machine-default",
+        "queue default",
+        "daily_etls",
+        "airflow-backup.timer",
+    ):
         t.assertIn(f"ok   {name}", said)
     machine.succeed("systemctl stop airflow-worker", timeout=120)
     status, said = machine.execute("airflow-health --json")

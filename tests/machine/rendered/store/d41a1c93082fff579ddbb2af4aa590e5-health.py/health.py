@@ -96,11 +96,15 @@ def database(settings: dict[str, Any]) -> Iterator[Finding]:
     """Say what Airflow's record has of tasks that wait, and of the last day that is done."""
     import MySQLdb  # type: ignore[import-untyped] # noqa: PLC0415 - not on a host of workers
 
-    client = {name: value for name, value in settings["client"].items() if name != "password_file"}
-    if file := settings["client"].get("password_file"):
-        client["passwd"] = Path(os.path.expandvars(file)).read_text().rstrip("\n")
-    client["unix_socket" if "socket" in client else "connect_timeout"] = client.pop("socket", TIMEOUT_SECONDS)
-    with closing(MySQLdb.connect(db=settings["database"], **client)) as connection:
+    client = dict(settings["client"])
+    # As MySQLdb calls them.
+    if socket_file := client.pop("socket", None):
+        client["unix_socket"] = socket_file
+    if file := client.pop("password_file", None):
+        client["password"] = Path(os.path.expandvars(file)).read_text().rstrip("\n")
+    with closing(
+        MySQLdb.connect(database=settings["database"], connect_timeout=TIMEOUT_SECONDS, **client)
+    ) as connection:
         cursor = connection.cursor()
         cursor.execute(
             "SELECT COUNT(*), TIMESTAMPDIFF(SECOND, MIN(queued_dttm), UTC_TIMESTAMP()) "

@@ -23,6 +23,7 @@ let
     "etl_schema_version"
     "malformed_line"
     "organization"
+    "organization_health"
     "organization_statistic"
     "organization_statistic_total"
     "organization_user"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from etl import organization_health, tables
 from etl import organization_queries as queries
-from etl import tables
 from etl import warehouse as warehouses
 from etl.health import Mark, health
 from etl.organization_queries import HEALTH, NAME, Found, Wanted
@@ -22,9 +22,9 @@ WEEK = timedelta(days=7)
 ORGANIZATIONS = 70
 
 
-@pytest.fixture
-def connection(warehouse: sa.URL) -> Iterator[sa.Connection]:
-    """A warehouse with organizations in every state of health."""
+@pytest.fixture(params=["kept", "asked"])
+def connection(warehouse: sa.URL, request: pytest.FixtureRequest) -> Iterator[sa.Connection]:
+    """A warehouse with organizations in every state of health, which is kept or not."""
     random = Random(7)
     since = "2016-01-01 00:00:00"
     names = [(id_, f"Organization {id_ % 35:02}% {id_}", since, since) for id_ in range(ORGANIZATIONS)]
@@ -38,6 +38,8 @@ def connection(warehouse: sa.URL) -> Iterator[sa.Connection]:
     with warehouses.transaction(warehouse, exclusive="tests") as opened:
         warehouses.upsert(opened, tables.organization, names)
         warehouses.upsert(opened, tables.organization_statistic, rows)
+        if request.param == "kept":
+            organization_health.keep(opened, DAY)
     with warehouses.transaction(warehouse) as opened:
         yield opened
 

@@ -14,7 +14,16 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 NAMES = sorted(script.stem for script in SCRIPTS.glob("*.py"))
 # The tests that take a warehouse to run on.
-INTEGRATION = ("cli", "lambda_handlers", "load_events", "page_queries", "statistics", "warehouse")
+INTEGRATION = (
+    "cli",
+    "lambda_handlers",
+    "load_events",
+    "organization_health",
+    "page_plans",
+    "page_queries",
+    "statistics",
+    "warehouse",
+)
 TESTS = "/run/tests"
 
 
@@ -54,6 +63,7 @@ def test_the_jobs_on_mysql(driver: Driver) -> None:
         "pyproject.toml",
         "tests/__init__.py",
         "tests/conftest.py",
+        "tests/bench",
         "tests/integration",
         "tests/unit",
     ):
@@ -61,7 +71,8 @@ def test_the_jobs_on_mysql(driver: Driver) -> None:
     files = " ".join(f"tests/integration/test_{name}.py" for name in INTEGRATION)
     url = "mysql://root@localhost/jobs?unix_socket=/run/mysqld/mysqld.sock"
     status, output = machine.execute(
-        f"cd {TESTS} && /opt/airflow/bin/python -m pytest --quiet {files} --warehouse '{url}' 2>&1"
+        f"cd {TESTS} && PYTHONPATH=/opt/plugins /opt/airflow/bin/python -m pytest --quiet {files} "
+        f"--warehouse '{url}' 2>&1"
     )
     if status != 0:
         folder = evidence.save("jobs", driver.machines)

@@ -1,7 +1,7 @@
 """The rules by which an organization needs a call, and what they say."""
 
 import pytest
-from etl.health import LOGINS, PAID, TICKETS, USUAL_LOGINS, Mark, health
+from etl.health import LOGINS, PAID, TICKETS, USUAL_LOGINS, Mark, health, reasons
 
 FINE = {LOGINS: 10, USUAL_LOGINS: 10, PAID: 5, TICKETS: 2}
 
@@ -34,3 +34,12 @@ def test_rules(
 
 def test_an_organization_without_any_statistics_has_not_paid() -> None:
     assert health({}, {}).reasons == ("no payment for a month",)
+
+
+def test_the_reasons_that_were_kept_count() -> None:
+    worrying = {LOGINS: 0, USUAL_LOGINS: 10}
+    assert reasons(worrying, {}) == ("fewer_logins", "no_payment")
+    assert health(worrying, {}, ("no_payment",)).reasons == ("no payment for a month",)
+    assert health(worrying, {}, ()).mark is Mark.WELL
+    # Of a rule that there is no more, nobody knows the words.
+    assert health(worrying, {}, ("no_payment", "a rule of then")).mark is Mark.CALL

@@ -4,7 +4,7 @@ A rule's test takes numbers, or columns of a query: so that the reasons in words
 the warehouse is asked for, come from the same line.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -23,22 +23,26 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to worry."""
+    """A reason to worry; the warehouse keeps its name."""
 
+    name: str
     applies: Callable[[Figures, Figures], Any]
     words: Callable[[Figures, Figures], str]
 
 
 RULES = (
     Rule(
+        "fewer_logins",
         lambda now, _before: now[LOGINS] < now[USUAL_LOGINS] * FEWER,
         lambda now, _before: f"{now[LOGINS]:,.0f} logins this week, where {now[USUAL_LOGINS]:,.1f} are usual",
     ),
     Rule(
+        "no_payment",
         lambda now, _before: now[PAID] <= 0,
         lambda _now, _before: "no payment for a month",
     ),
     Rule(
+        "more_tickets",
         lambda now, before: now[TICKETS] > before[TICKETS],
         lambda now, before: (
             f"{now[TICKETS]:,.0f} support tickets in a month, {before[TICKETS]:,.0f} a week before"
@@ -67,15 +71,32 @@ class Health:
     reasons: tuple[str, ...]
 
 
-def health(now: Figures, before: Figures) -> Health:
+def reasons(now: Figures, before: Figures) -> tuple[str, ...]:
+    """Return the names of the rules by which there is reason to worry.
+
+    Args:
+        now: an organization's statistics of a day; one that is missing is 0.
+        before: those of the day a week before.
+    """
+    figures = _complete(now, before)
+    return tuple(rule.name for rule in RULES if rule.applies(*figures))
+
+
+def health(now: Figures, before: Figures, named: Collection[str] | None = None) -> Health:
     """Return how an organization is doing.
 
     Args:
         now: its statistics of a day; one that is missing is 0.
         before: those of the day a week before.
+        named: the names of the reasons, where they are known: those of a day that was marked by other rules
+            than there are now stay.
     """
-    now = dict.fromkeys(LOOKED_AT, 0.0) | dict(now)
-    before = dict.fromkeys(LOOKED_AT_BEFORE, 0.0) | dict(before)
-    reasons = tuple(rule.words(now, before) for rule in RULES if rule.applies(now, before))
-    mark = next(mark for mark, least in MARKS.items() if len(reasons) >= least)
-    return Health(mark, reasons)
+    if named is None:
+        named = reasons(now, before)
+    figures = _complete(now, before)
+    mark = next(mark for mark, least in MARKS.items() if len(named) >= least)
+    return Health(mark, tuple(rule.words(*figures) for rule in RULES if rule.name in named))
+
+
+def _complete(now: Figures, before: Figures) -> tuple[Figures, Figures]:
+    return dict.fromkeys(LOOKED_AT, 0.0) | dict(now), dict.fromkeys(LOOKED_AT_BEFORE, 0.0) | dict(before)

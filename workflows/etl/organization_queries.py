@@ -1,15 +1,15 @@
 """Organizations of a day, with their statistics and how they are doing: for the page, and the weekly mail."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import lru_cache, reduce
-from operator import add
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
-from etl.health import LOOKED_AT, LOOKED_AT_BEFORE, MARKS, RULES, Mark
+from etl import organization_health
+from etl.health import MARKS, Health, Mark, health, reasons
 from etl.tables import organization, organization_statistic, organization_user
 
 WEEK = timedelta(days=7)
@@ -44,6 +44,13 @@ class Found:
     name: str
     now: Values
     before: Values
+    # The names of the reasons to worry, where they were kept.
+    reasons: Collection[str] | None
+
+    @cached_property
+    def health(self) -> Health:
+        """How it was doing."""
+        return health(self.now, self.before, self.reasons)
 
 
 def count(connection: sa.Connection, wanted: Wanted) -> int:
@@ -54,9 +61,9 @@ def count(connection: sa.Connection, wanted: Wanted) -> int:
         wanted: which.
     """
     # The order is of no matter, and may need all statistics of the day.
-    wanted = replace(wanted, sort=NAME)
-    query = sa.select(sa.func.count()).select_from(_among(wanted)).where(*_conditions(wanted))
-    return connection.scalar(query) or 0
+    listing = _listing(connection, replace(wanted, sort=NAME)).order_by(None)
+    # MySQL would count a whole table by several threads, whose start takes longer than all the rest.
+    return int(connection.scalar(sa.select(sa.func.sum(1)).select_from(listing.subquery("wanted"))) or 0)
 
 
 def find(connection: sa.Connection, wanted: Wanted, limit: int | None = None, offset: int = 0) -> list[Found]:
@@ -68,15 +75,8 @@ def find(connection: sa.Connection, wanted: Wanted, limit: int | None = None, of
         limit: how many at most; None for all.
         offset: how many to leave out at the beginning.
     """
-    rows = connection.execute(_listing(wanted).limit(limit).offset(offset)).all()
-    before = wanted.day - WEEK
-    values = _values(
-        connection, [row.organization_id for row in rows] if limit else None, (wanted.day, before)
-    )
-    return [
-        Found(id_, name, values.get((id_, wanted.day), {}), values.get((id_, before), {}))
-        for id_, name in rows
-    ]
+    rows = connection.execute(_listing(connection, wanted).limit(limit).offset(offset)).all()
+    return _found(connection, rows, wanted.day, None if limit is None else [id_ for id_, _name in rows])
 
 
 def find_one(connection: sa.Connection, organization_id: int, day: date) -> Found:
@@ -87,9 +87,8 @@ def find_one(connection: sa.Connection, organization_id: int, day: date) -> Foun
         organization_id: its id.
         day: the day.
     """
-    values = _values(connection, [organization_id], (day, day - WEEK))
-    now, before = (values.get((organization_id, of), {}) for of in (day, day - WEEK))
-    return Found(organization_id, "", now, before)
+    (found,) = _found(connection, [(organization_id, "")], day, [organization_id])
+    return found
 
 
 def one(connection: sa.Connection, organization_id: int) -> tuple[str, int] | None:
@@ -130,82 +129,74 @@ def history(connection: sa.Connection, organization_id: int, first: date, last: 
     return days
 
 
-def _listing(wanted: Wanted) -> sa.Select[tuple[int, str]]:
+def _listing(connection: sa.Connection, wanted: Wanted) -> sa.Select[tuple[int, str]]:
     id_, name = organization.c.organization_id, organization.c.organization_name
     by_name = sa.func.lower(name)
-    among: Any = _among(wanted)
-    key: sa.ColumnElement[Any]
-    if wanted.sort == NAME:
-        key = by_name
-    elif wanted.sort == HEALTH:
-        key = _reasons(wanted.day)
-    else:
-        sorted_by = organization_statistic.alias("sorted_by")
-        among = among.outerjoin(
-            sorted_by,
-            sa.and_(
-                sorted_by.c.day == wanted.day,
-                sorted_by.c.statistic == wanted.sort,
-                sorted_by.c.organization_id == id_,
-            ),
+    among: sa.FromClause = organization
+    conditions: list[sa.ColumnElement[bool]] = []
+    key: sa.ColumnElement[Any] = by_name
+    if wanted.search:
+        conditions.append(name.icontains(wanted.search, autoescape=True))
+    if wanted.by_health:
+        marked = _health(connection, wanted.day).subquery("of_day")
+        among = among.outerjoin(marked, marked.c.organization_id == id_)
+        # Without any statistics there is nothing to look at.
+        reason_count = sa.func.coalesce(marked.c.reason_count, len(reasons({}, {})))
+        if wanted.mark is not None:
+            conditions.append(_has(wanted.mark, reason_count))
+        if wanted.sort == HEALTH:
+            key = reason_count
+    if wanted.sort not in (NAME, HEALTH):
+        column = organization_statistic.c
+        values = sa.select(column.organization_id, column.value).where(
+            column.day == wanted.day, column.statistic == wanted.sort
         )
+        sorted_by = values.subquery("sorted_by")
+        among = among.outerjoin(sorted_by, sorted_by.c.organization_id == id_)
         key = sa.func.coalesce(sorted_by.c.value, 0)
-    query = sa.select(id_, name).select_from(among).where(*_conditions(wanted))
+    query = sa.select(id_, name).select_from(among).where(*conditions)
+    # MySQL would look into the index of all days for each organization, which takes twice as long.
+    query = query.prefix_with("/*+ NO_MERGE(of_day, sorted_by) */", dialect="mysql")
     return query.order_by(key.desc() if wanted.descending else key, by_name, id_)
 
 
-def _among(wanted: Wanted) -> Any:
-    """Return what conditions may look at: organizations, and their statistics where rules are asked."""
-    if not wanted.by_health:
-        return organization
-    figures = _looked_at(wanted.day)
-    return organization.outerjoin(figures, figures.c.organization_id == organization.c.organization_id)
+def _health(connection: sa.Connection, day: date) -> sa.Select[tuple[int, int, str]]:
+    """Return the query for the health of a day's organizations, as it was kept, or as the rules have it."""
+    if organization_health.is_kept(connection, day):
+        return organization_health.kept(day)
+    return organization_health.asked(day)
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.search:
-        name = organization.c.organization_name
-        conditions.append(name.icontains(wanted.search, autoescape=True))
-    if wanted.mark is not None:
-        reasons = _reasons(wanted.day)
-        conditions.append(reasons >= MARKS[wanted.mark])
-        more = [least for least in MARKS.values() if least > MARKS[wanted.mark]]
-        conditions.extend([reasons < min(more)] if more else [])
-    return conditions
+def _has(mark: Mark, reason_count: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    more = min((least for least in MARKS.values() if least > MARKS[mark]), default=None)
+    enough = reason_count >= MARKS[mark]
+    return enough if more is None else sa.and_(enough, reason_count < more)
 
 
-def _reasons(day: date) -> sa.ColumnElement[int]:
-    """Return the number of reasons to worry, of an organization in ``_among``."""
-    figures = _looked_at(day)
-    now, before = (
-        {name: sa.func.coalesce(figures.c[f"{when}_{name}"], 0) for name in names}
-        for when, names in (("now", LOOKED_AT), ("before", LOOKED_AT_BEFORE))
-    )
-    first, *others = (sa.case((rule.applies(now, before), 1), else_=0) for rule in RULES)
-    return reduce(add, others, first)
+def _found(
+    connection: sa.Connection,
+    organizations: Iterable[Sequence[Any]],
+    day: date,
+    organization_ids: Sequence[int] | None,
+) -> list[Found]:
+    """Return organizations with what there is of a day.
 
-
-@lru_cache(maxsize=16)
-def _looked_at(day: date) -> sa.Subquery:
-    """Return what the rules of health look at, an organization a row."""
-    column = organization_statistic.c
-    of_days = (("now", day, LOOKED_AT), ("before", day - WEEK, LOOKED_AT_BEFORE))
-    return (
-        sa.select(
-            column.organization_id,
-            *(
-                sa.func.max(
-                    sa.case((sa.and_(column.day == of, column.statistic == name), column.value))
-                ).label(f"{when}_{name}")
-                for when, of, names in of_days
-                for name in names
-            ),
-        )
-        .where(sa.or_(*(sa.and_(column.day == of, column.statistic.in_(names)) for _, of, names in of_days)))
-        .group_by(column.organization_id)
-        .subquery("looked_at")
-    )
+    Args:
+        connection: an open transaction.
+        organizations: their ids and names.
+        day: the day.
+        organization_ids: the ids once more; None where it is quicker to read those of all.
+    """
+    before = day - WEEK
+    values = _values(connection, organization_ids, (day, before))
+    query = organization_health.kept(day)
+    if organization_ids is not None:
+        query = query.where(query.selected_columns.organization_id.in_(organization_ids))
+    kept = {id_: names.split() for id_, _, names in connection.execute(query)}
+    return [
+        Found(id_, name, values.get((id_, day), {}), values.get((id_, before), {}), kept.get(id_))
+        for id_, name in organizations
+    ]
 
 
 def _values(

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl import warehouse
+from etl import organization_health, warehouse
 from etl.errors import EtlError
 from etl.statistics import listed, statistics_of
 from etl.tables import (
@@ -71,6 +71,7 @@ def organization_stats(run_date: date, url: sa.URL) -> StatsReport:
             if not written:
                 _expect_organizations(connection)
             _add_up(connection, run_date)
+            organization_health.keep(connection, run_date)
             connection.execute(
                 sa.update(day_load)
                 .where(day_load.c.run_date == run_date)

@@ -200,3 +200,12 @@ organization_statistic_total = sa.Table(
     sa.Column("organizations", sa.Integer, nullable=False),
     sa.Column("value", money(20), nullable=False),
 )
+organization_health = sa.Table(
+    "organization_health",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("organization_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reason_count", sa.Integer, nullable=False),
+    # The names of the rules, with spaces between them.
+    sa.Column("reasons", binary_text(255), nullable=False),
+)

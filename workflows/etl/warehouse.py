@@ -260,8 +260,6 @@ def _connection(url: sa.URL, *, writes: bool = True, makes_tables: bool = False)
     except sqlite3.Error as error:
         # Of a transaction's beginning, which is ours.
         raise _refused(url, error) from error
-    finally:
-        engine.dispose()
 
 
 def _refused(url: sa.URL, error: BaseException | None) -> EtlError:
@@ -275,13 +273,20 @@ def _refused(url: sa.URL, error: BaseException | None) -> EtlError:
     return EtlError(f"the warehouse {_shown(url)} refused: {first_line}{hint}")
 
 
+@lru_cache(maxsize=8)
 def _engine(url: sa.URL, *, writes: bool, makes_tables: bool) -> sa.Engine:
+    """Make what opens connections, once: what it learns of the server and of statements takes a while.
+
+    It keeps no connection open, so that nothing is left of one, and processes that are forked share none.
+    """
     backend = url.get_backend_name()
     if backend == "sqlite":
         return _sqlite_to_write(url, makes_tables=makes_tables) if writes else _sqlite_to_read(url)
     # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
     options: dict[str, Any] = {"client_flag": 0, "charset": "utf8mb4"} if backend == "mysql" else {}
-    engine = sa.create_engine(url, isolation_level="READ COMMITTED", connect_args=options)
+    engine = sa.create_engine(
+        url, isolation_level="READ COMMITTED", connect_args=options, poolclass=sa.NullPool
+    )
     if backend == "mysql":
 
         @sa.event.listens_for(engine, "connect")
@@ -296,7 +301,7 @@ def _engine(url: sa.URL, *, writes: bool, makes_tables: bool) -> sa.Engine:
 
 
 def _sqlite_to_write(url: sa.URL, *, makes_tables: bool) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TRY_SECONDS})
+    engine = sa.create_engine(url, connect_args={"timeout": LOCK_TRY_SECONDS}, poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "connect")
     def leave_transactions_to_us(connection: sqlite3.Connection, _record: object) -> None:
@@ -331,7 +336,7 @@ def _sqlite_to_read(url: sa.URL) -> sa.Engine:
             connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
         return connection
 
-    engine = sa.create_engine(url, creator=connect)
+    engine = sa.create_engine(url, creator=connect, poolclass=sa.NullPool)
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:

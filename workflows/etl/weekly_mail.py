@@ -11,7 +11,7 @@ from airflow.sdk.configuration import conf
 
 from etl import organization_queries as queries
 from etl import warehouse
-from etl.health import Mark, health
+from etl.health import Mark
 from etl.mails import Mail
 from etl.organization_queries import HEALTH, Wanted
 from etl.tables import organization_statistic
@@ -47,9 +47,7 @@ def calls(url: sa.URL) -> tuple[date | None, list[Call]]:
         day = connection.scalar(sa.select(sa.func.max(organization_statistic.c.day)))
         wanted = Wanted(day, mark=Mark.CALL, sort=HEALTH, descending=True) if day else None
         found = queries.find(connection, wanted) if wanted else []
-    return day, [
-        (row.organization_id, row.name, "; ".join(health(row.now, row.before).reasons)) for row in found
-    ]
+    return day, [(row.organization_id, row.name, "; ".join(row.health.reasons)) for row in found]
 
 
 def weekly_mail(context: Context, url: sa.URL, addresses: Sequence[str]) -> int:

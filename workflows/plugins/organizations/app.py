@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from etl import config, warehouse
 from etl import organization_queries as queries
 from etl.errors import EtlError
-from etl.health import MARKS, health
+from etl.health import MARKS
 from fastapi import Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse
@@ -97,7 +97,7 @@ def organizations(request: Request, listing: Annotated[Listing, Query()]) -> HTM
         days=known,
         day=day,
         listing=listing,
-        found=[(row, health(row.now, row.before)) for row in found],
+        found=found,
         total=total,
         last_page=max(1, -(-total // PER_PAGE)),
         figures=FIGURES,
@@ -112,14 +112,13 @@ def organizations_csv(listing: Annotated[Listing, Query()]) -> Response:
         day = listing.day or look_at_days(connection).newest
         found = queries.find(connection, listing.wanted(day)) if day else []
     header = ["day", "organization_id", "organization_name", "health", "reasons", *STATISTICS]
-    marks = [(row, health(row.now, row.before)) for row in found]
     return spreadsheet.table(
         f"organizations-{day}",
         header,
         (
-            [day, row.organization_id, row.name, found.mark.value, "; ".join(found.reasons)]
+            [day, row.organization_id, row.name, row.health.mark.value, "; ".join(row.health.reasons)]
             + [row.now.get(statistic, 0.0) for statistic in STATISTICS]
-            for row, found in marks
+            for row in found
         ),
     )
 
@@ -188,7 +187,7 @@ def organization(
         organization_id=organization_id,
         name=name,
         members=members,
-        health=of_day and health(of_day.now, of_day.before),
+        health=of_day and of_day.health,
         charts=drawn,
     )
 

@@ -47,7 +47,8 @@ def measure_in_a_machine(rows: list[Row], folder: Path | None, notes: Console) -
         for row in rows:
             notes.print(f"{row.name}: {row.what}")
             text = machine.succeed(
-                f"cd {IN_THE_MACHINE} && /opt/airflow/bin/python -m tests.bench.one {row.name} {given}"
+                f"cd {IN_THE_MACHINE} && PYTHONPATH=/opt/plugins AIRFLOW_HOME=/run/airflow "
+                f"/opt/airflow/bin/python -m tests.bench.one {row.name} {given}"
             )
             (found[row.name],) = json.loads(text.splitlines()[-1])
     return found

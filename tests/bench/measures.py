@@ -23,7 +23,7 @@ from etl.objects import ListedObject
 from etl.organization_stats import organization_stats
 from etl.statistics import statistics_of
 
-from tests.bench import references
+from tests.bench import page, references, years
 from tests.bench.data import FIRST, Days, logins
 from tests.bench.mysql_server import OpenMysql
 from tests.bench.s3_server import BUCKET, kept, s3_server
@@ -37,6 +37,8 @@ OBJECTS_ONE_BY_ONE = 200
 LATENCY_SECONDS = 0.025
 ORGANIZATIONS, MEMBERS_EACH = 500, 4
 HISTORIES = 50
+# The page's: as many organizations as it is made for, and as many days as fit into a machine's memory.
+LISTED, LISTED_DAYS = 10_000, 60
 LINES_PER_OBJECT = 100_000
 
 
@@ -307,3 +309,18 @@ def _add_organizations(connection: sa.Connection) -> None:
     warehouse.upsert(connection, tables.organization, [(n, f"Organization {n}", now, now) for n in ids])
     members = [(n, n * MEMBERS_EACH + member, now, now) for n in ids for member in range(MEMBERS_EACH)]
     warehouse.upsert(connection, tables.organization_user, members)
+
+
+# The page
+
+
+def the_page(_: Days) -> Figure:
+    """Return the 95th percentile of the slowest of the page's addresses, in milliseconds."""
+    with OpenMysql() as mysql:
+        years.fill(mysql.url, LISTED, LISTED_DAYS)
+        with page.opened(mysql.url) as opened:
+            address, late, median = page.slowest(opened)
+            table = statistics.median(page.milliseconds(opened, page.WHOLE_TABLE, 5))
+    return Figure(
+        late, f"of {address}; the median of all {median:.0f} ms, the whole table as CSV {table:.0f} ms"
+    )

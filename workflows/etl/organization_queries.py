@@ -124,7 +124,7 @@ def history(connection: sa.Connection, organization_id: int, first: date, last: 
         column.organization_id == organization_id, column.day.between(first, last)
     )
     days: dict[date, Values] = {}
-    for day, statistic, value in connection.execute(query):
+    for day, statistic, value in connection.execute(query).all():
         days.setdefault(day, {})[statistic] = float(value)
     return days
 
@@ -192,7 +192,7 @@ def _found(
     query = organization_health.kept(day)
     if organization_ids is not None:
         query = query.where(query.selected_columns.organization_id.in_(organization_ids))
-    kept = {id_: names.split() for id_, _, names in connection.execute(query)}
+    kept = {id_: names.split() for id_, _, names in connection.execute(query).all()}
     return [
         Found(id_, name, values.get((id_, day), {}), values.get((id_, before), {}), kept.get(id_))
         for id_, name in organizations
@@ -209,6 +209,6 @@ def _values(
     if organization_ids is not None:
         query = query.where(column.organization_id.in_(organization_ids))
     values: dict[tuple[int, date], Values] = {}
-    for id_, day, statistic, value in connection.execute(query):
+    for id_, day, statistic, value in connection.execute(query).all():
         values.setdefault((id_, day), {})[statistic] = float(value)
     return values

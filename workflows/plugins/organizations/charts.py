@@ -58,7 +58,7 @@ class Chart:
         """The places at which days are named."""
         every = max(1, math.ceil(len(self.days) / LABELS))
         # From the last one back: that is the one which is asked for.
-        return [(self._x(n), self.days[n]) for n in range(len(self.days) - 1, -1, -every)][::-1]
+        return [(self._places[n], self.days[n]) for n in range(len(self.days) - 1, -1, -every)][::-1]
 
     def lines(self, series: Series) -> list[str]:
         """Return the points of a series' lines, as SVG has them; a day without a value interrupts the line.
@@ -76,17 +76,20 @@ class Chart:
 
     def _unbroken(self, series: Series) -> Iterator[list[tuple[float, float]]]:
         line: list[tuple[float, float]] = []
-        for n, value in enumerate(series.values):
+        for x, value in zip(self._places, series.values, strict=True):
             if value is not None:
-                line.append((round(self._x(n), 1), round(self._y(value), 1)))
+                line.append((x, round(self._y(value), 1)))
             elif line:
                 yield line
                 line = []
         if line:
             yield line
 
-    def _x(self, n: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * n / max(1, len(self.days) - 1)
+    @cached_property
+    def _places(self) -> list[float]:
+        """Where each day is, from the left."""
+        step = (WIDTH - LEFT - RIGHT) / max(1, len(self.days) - 1)
+        return [round(LEFT + step * n, 1) for n in range(len(self.days))]
 
     def _y(self, value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / self.top)

@@ -44,9 +44,9 @@ def look(
     load = day_load.c
     loads = {
         row.run_date: row
-        for row in connection.execute(sa.select(load.run_date, load.loaded_at, load.statistics_at))
+        for row in connection.execute(sa.select(load.run_date, load.loaded_at, load.statistics_at)).all()
     }
-    with_statistics = set(connection.scalars(sa.select(organization_statistic_total.c.day).distinct()))
+    with_statistics = set(connection.scalars(sa.select(organization_statistic_total.c.day).distinct()).all())
     finished = sorted(with_statistics | {day for day, row in loads.items() if row.statistics_at})
     computed_at = loads[finished[-1]].statistics_at if finished and finished[-1] in loads else None
     behind = {

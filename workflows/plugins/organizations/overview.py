@@ -42,7 +42,7 @@ def totals(connection: sa.Connection, days: Sequence[date]) -> dict[date, Values
     total = organization_statistic_total.c
     query = sa.select(total.day, total.statistic, total.value).where(total.day.between(days[0], days[-1]))
     found: dict[date, Values] = {}
-    for day, statistic, value in connection.execute(query):
+    for day, statistic, value in connection.execute(query).all():
         found.setdefault(day, {})[statistic] = float(value)
     return found
 
@@ -61,7 +61,7 @@ def loads(connection: sa.Connection, days: Sequence[date]) -> list[Chart]:
             sa.select(of_class.run_date, of_class.event_table, of_class.row_count).where(
                 of_class.run_date.between(days[0], days[-1])
             )
-        )
+        ).all()
     }
     reports = {
         day: {"duplicates": float(duplicates), "malformed": float(malformed)}
@@ -69,7 +69,7 @@ def loads(connection: sa.Connection, days: Sequence[date]) -> list[Chart]:
             sa.select(load.run_date, load.duplicates, load.malformed).where(
                 load.run_date.between(days[0], days[-1])
             )
-        )
+        ).all()
     }
 
     def series(labels: dict[str, str], value: Callable[[date, str], Value]) -> list[Series]:
@@ -112,4 +112,4 @@ def malformed(
         .order_by(line.run_date.desc(), line.number)
         .limit(limit)
     )
-    return [MalformedLine(*row) for row in connection.execute(query)]
+    return [MalformedLine(*row) for row in connection.execute(query).all()]

@@ -256,6 +256,9 @@ def test_the_table_as_csv_has_everybody_and_is_no_formula(page: TestClient, stoc
     assert acme["logins_past_week"] == "1234.00"
     assert acme["amount_paid_past_month"] == "99.50"
     assert acme["twitter_messages_sent_past_week"] == "0.00"
+    # The changes against the week before, too.
+    assert acme["logins_past_week_change"] == "234.00"
+    assert acme["num_support_tickets_past_month_change"] == "-7.00"
 
 
 def test_every_chart_comes_as_csv(page: TestClient) -> None:

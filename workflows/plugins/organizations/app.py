@@ -111,13 +111,15 @@ def organizations_csv(listing: Annotated[Listing, Query()]) -> Response:
     with warehouse.transaction(config.warehouse_url()) as connection:
         day = listing.day or look_at_days(connection).newest
         found = queries.find(connection, listing.wanted(day)) if day else []
-    header = ["day", "organization_id", "organization_name", "health", "reasons", *STATISTICS]
+    columns = ["day", "organization_id", "organization_name", "health", "reasons"]
+    header = [*columns, *STATISTICS, *(f"{statistic}_change" for statistic in STATISTICS)]
     return spreadsheet.table(
         f"organizations-{day}",
         header,
         (
             [day, row.organization_id, row.name, row.health.mark.value, "; ".join(row.health.reasons)]
             + [row.now.get(statistic, 0.0) for statistic in STATISTICS]
+            + [row.now.get(statistic, 0.0) - row.before.get(statistic, 0.0) for statistic in STATISTICS]
             for row in found
         ),
     )

@@ -12,12 +12,15 @@ import pytest
 import sqlalchemy as sa
 from etl import tables
 from etl import warehouse as warehouses
+from etl.statistics import STATISTICS as DECLARED
 from fastapi.testclient import TestClient
 
 from tests.integration.page_fixtures import Login, web_server
 
 DAY = date(2016, 3, 10)
 WEEK = timedelta(days=7)
+STATISTICS = tuple(statistic.name for statistic in DECLARED)
+MOST_BYTES = 300_000
 NASTY = 'Bobby"; DROP TABLE students <script>alert(1)</script>'
 NAMES = {1: "Acme Charter", 2: NASTY, 3: "naïve café", 4: "Quiet & Co"}
 
@@ -280,3 +283,34 @@ def test_every_chart_comes_as_csv(page: TestClient) -> None:
 @pytest.mark.parametrize("address", ["1?days=731", "1?last=x", "1?last=0001-01-01", "2147483648", "x"])
 def test_a_wrong_address_of_an_organization_is_told_in_words(page: TestClient, address: str) -> None:
     assert page.get(address).status_code == 400
+
+
+def test_two_years_weigh_little(page: TestClient, stocked: sa.URL) -> None:
+    days = [DAY - timedelta(days=n) for n in range(730)]
+    values = [(str(day), name, 12_345.67 + day.day) for day in days for name in STATISTICS]
+    with warehouses.transaction(stocked, exclusive="tests") as connection:
+        warehouses.upsert(
+            connection, tables.organization_statistic, [(1, day, name, value) for day, name, value in values]
+        )
+        warehouses.upsert(
+            connection,
+            tables.organization_statistic_total,
+            [(day, name, 10_000, value * 1000) for day, name, value in values],
+        )
+        warehouses.upsert(
+            connection,
+            tables.day_load,
+            [
+                (str(day), f"{day} 01:00:00", 10_000, 2_000, 100, 1, 10**6, 0.5, f"{day} 02:00:00")
+                for day in days
+            ],
+        )
+        warehouses.upsert(
+            connection,
+            tables.day_load_rows,
+            [(str(day), name, 10_000 + day.day) for day in days for name in tables.event_tables],
+        )
+    files = sum(len(page.get(f"static/{name}").content) for name in ("page.css", "theme.js"))
+    for address in ("1?days=730", "overview?days=730"):
+        weight = len(page.get(address).content)
+        assert 100_000 < weight <= MOST_BYTES - files, address

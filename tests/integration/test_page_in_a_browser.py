@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from embedded.settings import LOCALHOST, free_port
-from etl import sample_data, tables
+from etl import sample_data, tables, weekly_mail
 from etl import warehouse as warehouses
 from etl.config import S3Location
 from etl.load_events import load_events
@@ -80,7 +79,11 @@ def sample(tmp_path: Path, source: S3Location, put: Put, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def page(
-    browser: Browser, server: tuple[str, Login], sample: sa.URL, request: pytest.FixtureRequest
+    browser: Browser,
+    server: tuple[str, Login],
+    sample: sa.URL,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
 ) -> Iterator[Page]:
     """A tab in which an account manager has logged in as people do; a failed test leaves a picture of it."""
     url, login = server
@@ -94,8 +97,11 @@ def page(
     tab.wait_for_url(lambda address: "login" not in address)
     failed = request.session.testsfailed
     yield tab
-    if request.session.testsfailed > failed and (folder := os.environ.get("ETL_TEST_PICTURES")):
-        tab.screenshot(path=Path(folder) / f"{request.node.name}.png")
+    if request.session.testsfailed > failed:
+        # pytest keeps the folder, and shows this beside the failure.
+        picture = tmp_path / "failed.png"
+        tab.screenshot(path=picture)
+        sys.stdout.write(f"the page as it was is in {picture}\n")
     context.close()
 
 
@@ -152,6 +158,16 @@ def test_an_account_manager_finds_an_organization_and_takes_its_numbers_along(pa
     # The address is one to come back to.
     page.reload()
     expect(page.frame_locator("iframe").get_by_role("heading", level=1)).to_have_text(name)
+
+
+def test_the_links_of_the_weekly_mail_lead_there(page: Page) -> None:
+    id_, name, *_ = sample_data.organizations(1)[0]
+    for address, heading in (
+        (f"{weekly_mail.PAGE}/{id_}", str(name)),
+        (f"{weekly_mail.PAGE}/", f"Organizations on {DAY}"),
+    ):
+        page.goto(address)
+        expect(page.frame_locator("iframe").get_by_role("heading", level=1)).to_have_text(heading)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Raw
 
-from etl.values import MAX_INTEGER, MIN_INTEGER, is_timestamp, to_cents, to_integer
+from etl.values import MAX_INTEGER, MIN_INTEGER, to_cents, to_integer, to_timestamp
 
 MAX_TEXT_LENGTH = 100
 
@@ -86,11 +86,7 @@ class Timestamp:
     """Exactly ``YYYY-MM-DD HH:MM:SS``, of a day that exists, in UTC."""
 
     well_formed = str
-
-    @staticmethod
-    def finish(text: str) -> str | None:
-        """Return the timestamp as it is written."""
-        return text if is_timestamp(text) else None
+    finish = staticmethod(to_timestamp)
 
     def read(self, raw: Raw) -> Value | Unfit:
         """Return the timestamp as it is written."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, NamedTuple
 
-from etl.values import MAX_INTEGER, MIN_INTEGER, is_timestamp
+from etl.values import MAX_INTEGER, MIN_INTEGER, to_timestamp
 
 MAX_NAME_LENGTH = 255
 DATES = ("created_date", "modified_date")
@@ -208,6 +208,6 @@ def _date(record: Mapping[str, Any], name: str) -> str | None:
     text = record.get(name)
     if text is None:
         return None
-    if not (isinstance(text, str) and is_timestamp(text)):
+    if not (isinstance(text, str) and to_timestamp(text)):
         raise _BadError(f"has {name} {text!r}, which is not written as YYYY-MM-DD HH:MM:SS")
     return text

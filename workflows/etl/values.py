@@ -61,9 +61,9 @@ def to_cents(number: str) -> Decimal | None:
     return cents or cents.copy_abs()
 
 
-def is_timestamp(text: str) -> bool:
-    """Tell whether a text is exactly ``YYYY-MM-DD HH:MM:SS`` and that day exists."""
-    return text[17:] in _SECONDS and text[10:17] in _MINUTES and _is_date(text[:10])
+def to_timestamp(text: str) -> str | None:
+    """Return a text that is exactly ``YYYY-MM-DD HH:MM:SS``, of a day that exists, or None."""
+    return text if text[17:] in _SECONDS and text[10:17] in _MINUTES and _is_date(text[:10]) else None
 
 
 # A load sees few dates, and many times of each.

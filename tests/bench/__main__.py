@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.machine import measure_in_a_machine
+from tests.bench.machine import measure_in_a_machine, measure_stack
 from tests.bench.one import measured
 from tests.bench.rows import ROWS, Place, Row
 
@@ -54,6 +54,8 @@ def _measure(rows: list[Row], folder: Path | None) -> list[dict[str, Any]]:
             found[row.name] = measured(row, folder)
     if in_machine := [row for row in rows if row.place is Place.MACHINE]:
         found |= measure_in_a_machine(in_machine, folder, notes)
+    if of_stack := [row for row in rows if row.place is Place.STACK]:
+        found |= measure_stack(of_stack, notes)
     return [found[row.name] for row in rows if row.name in found]
 
 

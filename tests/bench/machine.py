@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
+from tests.bench import stack
+from tests.bench.one import told
 from tests.bench.rows import Row
 from tests.machine import here
 from tests.machine.driver import Driver
@@ -26,11 +28,8 @@ def measure_in_a_machine(rows: list[Row], folder: Path | None, notes: Console) -
     Returns:
         What was measured, by the rows' names.
     """
-    if reason := here.why_not():
-        for row in rows:
-            notes.print(f"{row.name}: not measured: {reason}")
+    if not _can_boot(rows, notes):
         return {}
-    here.install_missing()
     found = {}
     with Driver("boot") as driver:
         (machine,) = driver.machines
@@ -52,3 +51,36 @@ def measure_in_a_machine(rows: list[Row], folder: Path | None, notes: Console) -
             )
             (found[row.name],) = json.loads(text.splitlines()[-1])
     return found
+
+
+def measure_stack(rows: list[Row], notes: Console) -> dict[str, dict[str, Any]]:
+    """Boot a machine with all of Airflow, and measure rows on it.
+
+    Args:
+        rows: the rows.
+        notes: as above.
+
+    Returns:
+        What was measured, by the rows' names.
+    """
+    if not _can_boot(rows, notes):
+        return {}
+    found = {}
+    with Driver("dag_order") as driver:
+        (machine,) = driver.machines
+        script = driver.prelude()
+        stack.prepare(machine, script)
+        # Days are run last, for they leave something to do.
+        for row in sorted(rows, key=lambda row: row.name):
+            notes.print(f"{row.name}: {row.what}")
+            found[row.name] = told(row, stack.MEASURES[row.name](machine, script))
+    return found
+
+
+def _can_boot(rows: list[Row], notes: Console) -> bool:
+    if reason := here.why_not():
+        for row in rows:
+            notes.print(f"{row.name}: not measured: {reason}")
+        return False
+    here.install_missing()
+    return True

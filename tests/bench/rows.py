@@ -15,6 +15,8 @@ class Place(Enum):
     HERE = "here"
     # By its Python and its MySQL, while nothing else runs on it.
     MACHINE = "machine"
+    # All of Airflow on one, by tests.bench.stack.
+    STACK = "stack"
 
 
 class Row(NamedTuple):
@@ -24,7 +26,7 @@ class Row(NamedTuple):
     what: str
     unit: str
     place: Place
-    measure: Callable[[Days], Figure]
+    measure: Callable[[Days], Figure] | None
     least: float | None = None
     most: float | None = None
 
@@ -107,4 +109,14 @@ ROWS = (
         most=100,
     ),
     Row("memory", "memory of a day of 1,000,000 lines", "MB", Place.HERE, measures.memory, most=100),
+    Row(
+        "machine-day",
+        "a day of daily_etls with Celery, against Airflow's default settings",
+        "times",
+        Place.STACK,
+        None,
+        most=0.35,
+    ),
+    Row("idle-memory", "memory of all units, with nothing to do", "GB", Place.STACK, None, most=1.3),
+    Row("idle-cpu", "CPU of all units, with nothing to do", "% of a core", Place.STACK, None, most=5),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.machine import evidence
 from tests.machine.driver import Driver
+from tests.machine.usage import memory
 
 SECONDS = int(os.environ.get("SOAK_LOAD_SECONDS", "180"))
 CLIENTS = 20
@@ -59,24 +60,11 @@ for thread in threads:
     thread.join()
 print(json.dumps(found))
 """
-# Prints each unit's memory in MB: shared pages count by their share.
-MEMORY = """
-airflow=$(printf 'airflow-%s ' webserver scheduler dag-processor triggerer worker worker-watch)
-for unit in mysql redis-airflow nginx $airflow; do
-  group=/sys/fs/cgroup$(systemctl show --property ControlGroup --value $unit)
-  for process in $(cat $group/cgroup.procs); do grep '^Pss:' /proc/$process/smaps_rollup; done |
-    awk -v unit=$unit '{ sum += $2 } END { printf "%s %d\\n", unit, sum / 1024 }'
-done
-"""
 
 
 def test_load(driver: Driver, tmp_path: Path) -> None:
     (machine,) = driver.machines
     script = driver.prelude()
-
-    def memory() -> dict[str, int]:
-        lines = machine.succeed(MEMORY).splitlines()
-        return {unit: int(size) for unit, size in map(str.split, lines)}
 
     def done() -> int:
         counted = "SELECT COUNT(*) FROM dag_run WHERE dag_id = 'daily_etls' AND state = 'success'"
@@ -87,7 +75,7 @@ def test_load(driver: Driver, tmp_path: Path) -> None:
         machine.wait_for_open_port(80, timeout=60)
         (tmp_path / "client.py").write_text(CLIENT)
         machine.copy_from_host(str(tmp_path / "client.py"), "/run/client.py")
-        before = memory()
+        before = memory(machine)
         machine.succeed(f"etl sample-data --s3 --days {DAYS + 1} --start 2016-02-21 --events-per-day 50")
         days = done()
         arguments = json.dumps([PATHS, CLIENTS, SECONDS, PAUSE_SECONDS])
@@ -105,5 +93,5 @@ def test_load(driver: Driver, tmp_path: Path) -> None:
             assert slowest < LIMIT_SECONDS, path
         driver.log(f"{days} days were loaded in {SECONDS} s meanwhile")
         assert days > 0
-        for unit, size in memory().items():
+        for unit, size in memory(machine).items():
             driver.log(f"| {unit} | {before[unit]} MB | {size} MB |")

@@ -124,7 +124,7 @@ class OpenMysql:
                     f"INSERT INTO {table.name} SELECT {values} FROM {table.name} WHERE id NOT LIKE '%%-%%'"
                 )
 
-    def full_scans(self, url: sa.URL, query: sa.CompoundSelect[Any]) -> list[str]:
+    def full_scans(self, url: sa.URL, query: sa.Select[Any]) -> list[str]:
         """Return the event tables that a query reads as a whole.
 
         Args:

@@ -40,12 +40,18 @@ EVENT_CLASSES = (
             Field("payment_amount", Amount(), within="extra_data"),
             Field("payment_processor", OneOf(PAYMENT_PROCESSORS), within="extra_data"),
         ),
-        indexes={"by_organization": ("organization_id", "timestamp")},
+        indexes={
+            "by_organization": ("organization_id", "timestamp"),
+            "paid": ("timestamp", "organization_id", "payment_amount"),
+        },
     ),
     EventClass(
         "organization_event",
         (ID, TIMESTAMP, ORGANIZATION_ID, EVENT),
-        indexes={"by_organization": ("organization_id", "timestamp")},
+        indexes={
+            "by_organization": ("organization_id", "timestamp"),
+            "activity": ("timestamp", "event", "organization_id"),
+        },
     ),
 )
 # In the order in which they are tried.

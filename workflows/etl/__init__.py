@@ -12,6 +12,7 @@ Where what is:
 - what the DAGs are made of: the order of days in ``days``, ``order``, ``sensor``, ``day_trigger``,
   ``requests`` and ``reload_task``; ``mails``, ``weekly_mail`` and ``guides`` for people;
   ``preload`` for speed
-- what people look at: ``organization_queries`` and ``health``
+- what people look at: ``organization_queries``, ``health`` (the rules) and ``organization_health`` (what is
+  kept of them by day)
 - ``config`` says what all of them are told, ``errors`` what they answer; ``sample_data`` is there to try it
 """

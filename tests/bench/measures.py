@@ -40,7 +40,7 @@ LATENCY_SECONDS = 0.025
 ORGANIZATIONS, MEMBERS_EACH = 500, 4
 HISTORIES = 50
 # The page's: as many organizations as it is made for, and as many days as fit into a machine's memory.
-LISTED, LISTED_DAYS = 10_000, 60
+LISTED, LISTED_DAYS = 10_000, 35
 LINES_PER_OBJECT = 100_000
 
 

@@ -31,7 +31,7 @@ class OpenMysql:
     """A server with an empty data folder, a buffer pool of 1 GB, and a warehouse in it."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="bench-mysql-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-mysql-", dir="/var/tmp"))
         socket = self.folder / "socket"
         self._of_server = sa.make_url(f"mysql+mysqldb://root@localhost/?unix_socket={socket}&charset=utf8mb4")
         self.url = self._of_server.set(database="bench")

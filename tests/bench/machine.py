@@ -49,7 +49,7 @@ def measure_in_a_machine(rows: list[Row], folder: Path | None, notes: Console) -
                 f"cd {IN_THE_MACHINE} && PYTHONPATH=/opt/plugins AIRFLOW_HOME=/run/airflow "
                 f"/opt/airflow/bin/python -m tests.bench.one {row.name} {given}"
             )
-            (found[row.name],) = json.loads(text.splitlines()[-1])
+            found[row.name] = json.loads(text.splitlines()[-1])
     return found
 
 

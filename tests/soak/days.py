@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +34,11 @@ for name, statement in json.load(open(sys.argv[1])).items():
     found[name] = [[None if value is None else str(value) for value in row] for row in cursor.fetchall()]
 json.dump(found, open(sys.argv[2], "w"))
 """
+
+
+def is_wanted(fault: str) -> bool:
+    """Tell whether a fault is among those that were asked for."""
+    return re.search(ONLY, fault) is not None
 
 
 class Days:

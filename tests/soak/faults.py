@@ -55,7 +55,7 @@ FAULTS = (
     away("web server", "airflow-webserver", 60),
     away("scheduler", "airflow-scheduler", 60),
     away("worker", "airflow-worker", 30),
-    Fault("a pool child killed", "pkill --signal KILL --newest --full ForkPoolWorker || true"),
+    Fault("a pool child killed", "pkill --signal KILL --newest --full '[F]orkPoolWorker' || true"),
     Fault("a task killed", "pkill --signal KILL --newest --full '^airflow worker --' || true"),
     Fault("a task's supervisor killed", "pkill --signal KILL --newest --full '^airflow supervisor' || true"),
     Fault("a day loaded twice at once, by hand", f"{LOAD} & {LOAD}; wait"),

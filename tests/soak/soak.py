@@ -1,6 +1,7 @@
 """Days are run on a machine while parts of it fail; each row and statistic is checked after each.
 
-Every value comes from one seed: SOAK_SEED, 1 by default. SOAK_FAULTS takes only faults whose name holds it.
+Every value comes from one seed: SOAK_SEED, 1 by default. SOAK_FAULTS takes only faults whose name matches it,
+a regular expression.
 """
 
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from tests.machine import evidence, files
 from tests.machine.driver import Driver
-from tests.soak.days import DAY, FIRST, ONLY, Days
+from tests.soak.days import DAY, FIRST, Days, is_wanted
 from tests.soak.faults import FAULTS, LONG, POWER_FAILURE, Fault
 
 # As the module has them: the machine tests' host tries again at once, and all tries fall into one fault.
@@ -82,10 +83,10 @@ def test_soak(driver: Driver, tmp_path: Path) -> None:
     with evidence.kept("soak", driver.machines):
         try:
             soak.start()
-            if ONLY in POWER_FAILURE:
+            if is_wanted(POWER_FAILURE):
                 soak.fail_the_power()
             soak.use_small_disks()
-            faults: list[Fault] = [fault for fault in (*FAULTS, LONG) if ONLY in fault.name]
+            faults: list[Fault] = [fault for fault in (*FAULTS, LONG) if is_wanted(fault.name)]
             soak.days.draw.shuffle(faults)
             for fault in faults:
                 soak.suffer(fault)

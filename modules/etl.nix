@@ -26,6 +26,26 @@ let
   localWarehouse =
     user: lib.optionalAttrs cfg.warehouse.createLocally { ETL_WAREHOUSE_URL = localUrl user; };
 
+  isBackedUp = cfg.warehouse.createLocally && airflow.backup.enable;
+  etl = lib.getExe' airflow.finalPackage "etl";
+  # One program that becomes the other: systemd takes only a main process's exit code for a
+  # reason not to try again.
+  migrate =
+    if isBackedUp then
+      toString (
+        pkgs.writeShellScript "etl-migrate" ''
+          set -euo pipefail
+          pending=$(${etl} migrate --pending)
+          if [[ -n $pending ]]; then
+            echo "backing up the warehouse before its tables are changed: $pending"
+            ${airflow.backup.jobs.etl.command}
+          fi
+          exec ${etl} migrate
+        ''
+      )
+    else
+      "${etl} migrate";
+
   workerUnits = map helpers.workerUnit (lib.attrNames helpers.workers);
 in
 {
@@ -301,7 +321,7 @@ in
             name = "etl";
             user = "etl";
             role = "etl";
-            program = lib.getExe' airflow.finalPackage "etl";
+            program = etl;
             environment = localWarehouse "etl";
           })
         ];
@@ -319,7 +339,8 @@ in
               helpers.oneshotConfig
               // lib.optionalAttrs cfg.warehouse.createLocally helpers.offline
               // {
-                ExecStart = "${lib.getExe' airflow.finalPackage "etl"} migrate";
+                ExecStart = migrate;
+                ReadWritePaths = lib.optional isBackedUp cfg.warehouse.backupDirectory;
               };
           };
 
@@ -333,7 +354,7 @@ in
         });
       })
 
-      (mkIf (cfg.warehouse.createLocally && airflow.backup.enable) {
+      (mkIf isBackedUp {
         services.airflow.backup.jobs.etl = {
           database = "warehouse";
           directory = cfg.warehouse.backupDirectory;
@@ -342,22 +363,6 @@ in
           migration = "etl-migrate.service";
           # So that it has all that Airflow's own backup says is done.
           after = [ "airflow-backup.service" ];
-        };
-
-        systemd.services.etl-migrate.serviceConfig = {
-          ExecStartPre = [
-            (toString (
-              pkgs.writeShellScript "etl-back-up-before-migration" ''
-                set -euo pipefail
-                pending=$(${lib.getExe' airflow.finalPackage "etl"} migrate --pending)
-                if [[ -n $pending ]]; then
-                  echo "backing up the warehouse before its tables are changed: $pending"
-                  ${airflow.backup.jobs.etl.command}
-                fi
-              ''
-            ))
-          ];
-          ReadWritePaths = [ cfg.warehouse.backupDirectory ];
         };
       })
 

@@ -434,7 +434,10 @@ def test_a_page_of_a_warehouse_elsewhere_is_given_its_address() -> None:
 
 def test_the_warehouses_tables_are_there_before_the_dag_runs() -> None:
     etl = system(ETL)
-    assert etl.service("etl-migrate.service")["ExecStart"][0].endswith("/bin/etl migrate")
+    # Where backups are made, of what there is before it changes.
+    assert etl.script("-etl-migrate").endswith("/bin/etl migrate\n")
+    without = system("{ imports = [ hosts.etl ]; services.airflow.backup.enable = lib.mkForce false; }")
+    assert without.service("etl-migrate.service")["ExecStart"][0].endswith("/bin/etl migrate")
     assert "mysql.service" in etl.relation("etl-migrate.service", "After")
     for unit in ("airflow-scheduler.service", "airflow-worker.service"):
         assert "etl-migrate.service" in etl.relation(unit, "After")

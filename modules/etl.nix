@@ -26,7 +26,7 @@ let
   localWarehouse =
     user: lib.optionalAttrs cfg.warehouse.createLocally { ETL_WAREHOUSE_URL = localUrl user; };
 
-  isBackedUp = cfg.warehouse.createLocally && airflow.backup.enable;
+  isBackedUp = cfg.warehouse.createLocally && airflow.backup.enable && helpers.hasServer;
   etl = lib.getExe' airflow.finalPackage "etl";
   # One program that becomes the other: systemd takes only a main process's exit code for a
   # reason not to try again.
@@ -340,7 +340,7 @@ in
               // lib.optionalAttrs cfg.warehouse.createLocally helpers.offline
               // {
                 ExecStart = migrate;
-                ReadWritePaths = lib.optional isBackedUp cfg.warehouse.backupDirectory;
+                ReadWritePaths = lib.optional isBackedUp "-${cfg.warehouse.backupDirectory}";
               };
           };
 

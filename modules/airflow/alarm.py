@@ -1,6 +1,6 @@
 # A program of a unit, and not part of a package.
 # ruff: noqa: INP001, T201
-"""Mails once when what Airflow needs has been unwell for a while, and once when they are well again.
+"""Mails once when what Airflow needs has been unwell for a while, and once when all is well.
 
 It runs every minute and keeps what it has told in ``$STATE_DIRECTORY``.
 """

@@ -30,23 +30,7 @@ let
     retention_days = cfg.backup.retentionDays;
     s3 = null;
   };
-  socket = "/run/mysqld/mysqld.sock";
-
-  ofUnit =
-    job:
-    settingsOf job (
-      if job.isLocal then
-        {
-          inherit (job) user;
-          inherit socket;
-        }
-      else
-        {
-          inherit (db) host port user;
-          password_file =
-            if db.passwordFile == null then null else "$CREDENTIALS_DIRECTORY/database-password";
-        }
-    );
+  ofUnit = job: settingsOf job (helpers.mysqlClient { inherit (job) isLocal user; });
   backUp =
     name: settings:
     "${python} ${folder}/backup.py ${pkgs.writeText "${name}.json" (builtins.toJSON settings)}";
@@ -57,26 +41,18 @@ let
         _: job:
         lib.nameValuePair job.database (
           settingsOf job (
-            if job.isLocal then
-              {
-                user = "root";
-                inherit socket;
-              }
-            else
-              {
-                inherit (db) host port user;
-                password_file = db.passwordFile;
-              }
+            helpers.mysqlClient {
+              inherit (job) isLocal;
+              user = "root";
+              inherit (db) passwordFile;
+            }
           )
         )
       ) cfg.backup.jobs;
-      jobs = map (name: "${name}.service") timed;
-      timers = map (name: "${name}.timer") timed;
+      jobs = map (name: "${name}.service") helpers.timedJobs;
+      timers = map (name: "${name}.timer") helpers.timedJobs;
     }
   );
-  timed =
-    map (name: "${name}-backup") (lib.attrNames cfg.backup.jobs)
-    ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup";
 in
 {
   options.services.airflow.backup = {
@@ -145,39 +121,39 @@ in
         types.submodule (
           { name, config, ... }:
           {
-          config.command = backUp "${name}-migration-backup" (ofUnit config);
-          options = {
-            database = mkOption {
-              type = types.str;
-              description = "The database.";
+            config.command = backUp "${name}-migration-backup" (ofUnit config);
+            options = {
+              database = mkOption {
+                type = types.str;
+                description = "The database.";
+              };
+              directory = mkOption {
+                type = helpers.pathOutsideStore;
+                description = "Folder of its backups.";
+              };
+              user = mkOption {
+                type = types.str;
+                description = "Whose it is: user of the host and of MySQL.";
+              };
+              isLocal = mkOption {
+                type = types.bool;
+                description = "Whether it is of this host's MySQL.";
+              };
+              migration = mkOption {
+                type = types.str;
+                description = "Unit that makes its tables, and copies it before it changes them.";
+              };
+              after = mkOption {
+                type = types.listOf types.str;
+                default = [ ];
+                description = "Backups that are made before it.";
+              };
+              command = mkOption {
+                type = types.str;
+                readOnly = true;
+                description = "What a migration makes a backup with: on this host, and nowhere else.";
+              };
             };
-            directory = mkOption {
-              type = helpers.pathOutsideStore;
-              description = "Folder of its backups.";
-            };
-            user = mkOption {
-              type = types.str;
-              description = "Whose it is: user of the host and of MySQL.";
-            };
-            isLocal = mkOption {
-              type = types.bool;
-              description = "Whether it is of this host's MySQL.";
-            };
-            migration = mkOption {
-              type = types.str;
-              description = "Unit that makes its tables, and copies it before it changes them.";
-            };
-            after = mkOption {
-              type = types.listOf types.str;
-              default = [ ];
-              description = "Backups that are made before it.";
-            };
-            command = mkOption {
-              type = types.str;
-              readOnly = true;
-              description = "What a migration makes a backup with: on this host, and nowhere else.";
-            };
-          };
           }
         )
       );
@@ -186,14 +162,12 @@ in
 
   config = lib.mkIf (cfg.enable && helpers.hasServer && cfg.backup.enable) {
     services.airflow = {
-      backup.jobs = {
-        airflow = {
-          database = db.name;
-          inherit (cfg.backup) directory;
-          user = "airflow";
-          isLocal = db.createLocally;
-          migration = "airflow-migrate.service";
-        };
+      backup.jobs.airflow = {
+        database = db.name;
+        inherit (cfg.backup) directory;
+        user = "airflow";
+        isLocal = db.createLocally;
+        migration = "airflow-migrate.service";
       };
 
       secrets.backup-s3 = lib.mkIf (cfg.backup.s3.credentialsFile != null) {

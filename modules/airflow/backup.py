@@ -24,6 +24,7 @@ else:
 
 # What mysqldump writes at its end, and nowhere else.
 COMPLETE = b"\n-- Dump completed"
+HEAD_BYTES = 1000
 TAIL_BYTES = 200
 PIECE_BYTES = 2**20
 SUFFIX = ".sql.zst"
@@ -111,29 +112,30 @@ def dump(settings: dict[str, Any], target: Path) -> None:
         raise BackupError(f"mysqldump of {settings['database']} ended with {process.returncode}")
 
 
-def check(copy: Path) -> int:
+def read_whole(copy: Path) -> tuple[bytes, int]:
     """Read a copy as it would be restored.
 
     Args:
         copy: the file.
 
     Returns:
-        The bytes of SQL in it.
+        Its beginning, and the bytes of SQL in it.
 
     Raises:
         BackupError: it is broken, or lacks its end.
     """
-    size, tail = 0, b""
+    size, head, tail = 0, b"", b""
     try:
         with zstd.open(copy, "rb") as file:
             while piece := file.read(PIECE_BYTES):
                 size += len(piece)
+                head += piece[: HEAD_BYTES - len(head)]
                 tail = (tail + piece)[-TAIL_BYTES:]
     except (OSError, EOFError, zstd.ZstdError) as error:
-        raise BackupError(f"{copy} can't be read back: {error}") from error
+        raise BackupError(f"{copy} is no whole backup: {error}") from error
     if COMPLETE not in tail:
-        raise BackupError(f"{copy} breaks off: mysqldump's last line is missing")
-    return size
+        raise BackupError(f"{copy} is no whole backup: mysqldump's last line is missing")
+    return head, size
 
 
 def copy_to_s3(copy: Path, s3: dict[str, Any]) -> str:
@@ -184,7 +186,7 @@ def back_up(settings: dict[str, Any]) -> Path | None:
     partial = copy.with_name(f"{copy.name}.partial")
     try:
         dump(settings, partial)
-        size = check(partial)
+        _, size = read_whole(partial)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(copy)

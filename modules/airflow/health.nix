@@ -10,40 +10,24 @@ let
   inherit (lib) mkOption types;
 
   cfg = config.services.airflow;
-  db = cfg.database;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
   address = if cfg.webserver.host == "0.0.0.0" then "127.0.0.1" else cfg.webserver.host;
-  timers =
-    lib.optionals cfg.backup.enable (map (name: "${name}-backup") (lib.attrNames cfg.backup.jobs))
-    ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup";
 
   settings = {
     # What Airflow wants is asked of systemd.
     units =
       helpers.databaseUnit
       ++ helpers.redisUnit
-      ++ lib.optionals helpers.hasServer (map (name: "${name}.service") timers);
-    timers = lib.optionals helpers.hasServer (map (name: "${name}.timer") timers);
+      ++ map (name: "${name}.service") helpers.timedJobs;
+    timers = map (name: "${name}.timer") helpers.timedJobs;
     page =
       if cfg.webserver.enable then
         "http://${address}:${toString cfg.webserver.port}/api/v2/monitor/health"
       else
         null;
-    database = db.name;
-    client =
-      if !helpers.hasServer then
-        null
-      else if db.createLocally then
-        {
-          inherit (db) user;
-          socket = "/run/mysqld/mysqld.sock";
-        }
-      else
-        {
-          inherit (db) host port user;
-          password_file = if db.passwordFile == null then null else "$CREDENTIALS_DIRECTORY/database-password";
-        };
+    database = cfg.database.name;
+    client = if helpers.hasServer then helpers.mysqlClient { } else null;
     broker = if cfg.scheduler.enable then cfg.settings.celery.broker_url or "by a credential" else null;
     workers = lib.mapAttrsToList (name: worker: {
       inherit name;

@@ -304,6 +304,30 @@ rec {
     RestartMode = "direct";
   };
 
+  # How MySQL's programs reach a database of this host, as one of its users, or Airflow's elsewhere.
+  mysqlClient =
+    {
+      isLocal ? cfg.database.createLocally,
+      user ? cfg.database.user,
+      passwordFile ? "$CREDENTIALS_DIRECTORY/database-password",
+    }:
+    if isLocal then
+      {
+        inherit user;
+        socket = "/run/mysqld/mysqld.sock";
+      }
+    else
+      {
+        inherit (cfg.database) host port user;
+        password_file = if cfg.database.passwordFile == null then null else passwordFile;
+      };
+
+  # What timers of this host start, by name.
+  timedJobs = lib.optionals hasServer (
+    lib.optionals cfg.backup.enable (map (name: "${name}-backup") (lib.attrNames cfg.backup.jobs))
+    ++ lib.optional cfg.databaseCleanup.enable "airflow-database-cleanup"
+  );
+
   mkStartAt =
     default: what:
     lib.mkOption {

@@ -125,7 +125,8 @@ in
                 [ "${lib.getExe' cfg.finalPackage "python"} ${migrate}" ]
                 ++ lib.optional cfg.backup.enable cfg.backup.jobs.airflow.command
               );
-              ReadWritePaths = lib.optional cfg.backup.enable cfg.backup.directory;
+              # There is none yet when it is enabled while the host runs.
+              ReadWritePaths = lib.optional cfg.backup.enable "-${cfg.backup.directory}";
             };
         };
       })

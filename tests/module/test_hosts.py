@@ -543,8 +543,8 @@ def test_each_database_is_backed_up_by_its_owner_and_before_its_tables_change() 
     etl = system(ETL)
     for name, database in (("airflow", "airflow"), ("etl", "warehouse")):
         folder = f"/var/backup/{name}"
-        for unit in ("backup", "migrate"):
-            assert etl.service(f"{name}-{unit}.service")["ReadWritePaths"] == [folder]
+        assert etl.service(f"{name}-backup.service")["ReadWritePaths"] == [folder]
+        assert etl.service(f"{name}-migrate.service")["ReadWritePaths"] == [f"-{folder}"]
         made = etl.host["tmpfiles"][folder]["d"]
         assert (made["user"], made["group"], made["mode"]) == (name, name, "0700")
         assert f"{name}-migrate.service" in etl.relation(f"{name}-backup.service", "Requires")

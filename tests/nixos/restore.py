@@ -89,7 +89,7 @@ with subtest("What is no whole backup of this host is refused, before anything i
     )
     refused("/run/cut.sql.zst", "/run/cut.sql.zst is no whole backup")
     refused("/run/text.sql", "/run/text.sql is no")
-    refused("/run/none.sql.zst", "/run/none.sql.zst can't be read")
+    refused("/run/none.sql.zst", "No such file")
     refused("/run/other.sql.zst", "holds the database mysql, and this host has airflow, warehouse")
     refused(f"{of_airflow} {of_airflow}", "both hold airflow")
     refused("", "FILE")

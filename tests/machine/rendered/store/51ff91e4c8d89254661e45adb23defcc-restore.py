@@ -17,30 +17,14 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from backup import COMPLETE, PIECE_BYTES, TAIL_BYTES, BackupError, back_up, client_options
+from backup import PIECE_BYTES, BackupError, back_up, client_options, read_whole
 
 # As mysqldump begins.
 HEAD = re.compile(rb"-- MySQL dump .*\n(?:--.*\n)*-- Host: .*Database: (?P<database>\S+)\n")
-HEAD_BYTES = 1000
 
 
 class UsageError(Exception):
     """What can't be meant."""
-
-
-def opened(file: Path) -> zstd.ZstdFile:
-    """Open a backup.
-
-    Args:
-        file: the file.
-
-    Raises:
-        UsageError: it can't be read.
-    """
-    try:
-        return zstd.open(file, "rb")
-    except OSError as error:
-        raise UsageError(f"{file} can't be read: {error.strerror}") from error
 
 
 def database_of(file: Path) -> str:
@@ -55,19 +39,13 @@ def database_of(file: Path) -> str:
     Raises:
         UsageError: it is none, or isn't whole.
     """
-    head = tail = b""
     try:
-        with opened(file) as content:
-            while piece := content.read(PIECE_BYTES):
-                head += piece[: HEAD_BYTES - len(head)]
-                tail = (tail + piece)[-TAIL_BYTES:]
-    except (OSError, EOFError, zstd.ZstdError) as error:
-        raise UsageError(f"{file} is no whole backup: {error}") from error
+        head, _ = read_whole(file)
+    except BackupError as error:
+        raise UsageError(str(error)) from error
     match = HEAD.match(head)
     if match is None:
         raise UsageError(f"{file} is no backup of a database: it doesn't begin as mysqldump's output does")
-    if COMPLETE not in tail:
-        raise UsageError(f"{file} is no whole backup: mysqldump's last line is missing")
     return match["database"].decode()
 
 
@@ -112,7 +90,7 @@ def put_back(file: Path, settings: dict[str, Any]) -> None:
             raise BackupError(f"{database} can't be made anew")
         # What MySQL refuses, it says itself.
         with (
-            opened(file) as content,
+            zstd.open(file, "rb") as content,
             subprocess.Popen([*mysql, database], stdin=subprocess.PIPE) as process,  # noqa: S603
             suppress(BrokenPipeError),
             cast("IO[bytes]", process.stdin) as sql,

@@ -173,7 +173,8 @@ with subtest("Redis is stopped while a task becomes due, and killed"):
 with subtest("Redis loses what it holds while a task is queued: the task is queued again"):
     machine.succeed("systemctl stop airflow-worker")
     day = complete_the_day()
-    wait_for("a task is queued", lambda: queued() == ["1"])
+    # The sensor of a later day may be queued beside it.
+    wait_for("a task is queued", lambda: queued() != ["0"])
     machine.succeed(
         "systemctl stop redis-airflow",
         "rm -r /var/lib/redis-airflow/appendonlydir",

@@ -33,6 +33,7 @@ let
       inherit name;
       inherit (worker) queues;
     }) helpers.workers;
+    workers_elsewhere = cfg.health.workersElsewhere;
     inherit (cfg.health) dags;
     folders = [
       "/var/lib/airflow"
@@ -58,6 +59,16 @@ in
       default = [ ];
       example = [ "daily_etls" ];
       description = "DAGs of which `airflow-health` says the last day that is done.";
+    };
+    workersElsewhere = mkOption {
+      type = types.listOf (types.strMatching "[A-Za-z0-9.-]+-[A-Za-z0-9_-]+");
+      default = [ ];
+      example = [ "worker1-default" ];
+      description = ''
+        Workers of other hosts, as HOST-WORKER, that `airflow-health` misses when they
+        don't answer. Without being named here, a worker elsewhere is shown for as long
+        as it answers.
+      '';
     };
     folder = mkOption {
       internal = true;

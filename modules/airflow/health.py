@@ -133,7 +133,7 @@ def workers(settings: dict[str, Any]) -> Iterator[Finding]:
     expected = {
         f"celery@{socket.gethostname()}-{worker['name']}": set(worker["queues"])
         for worker in settings["workers"]
-    }
+    } | {f"celery@{name}": set[str]() for name in settings["workers_elsewhere"]}
     with Celery(broker=broker_url(settings)) as app:
         answers = app.control.inspect(timeout=ANSWER_SECONDS).active_queues() or {}
         taken = {name: {queue["name"] for queue in queues} for name, queues in answers.items()}

@@ -18,6 +18,13 @@ let
   logs.AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
   logPort = cfg.settings.logging.worker_log_server_port or 8793;
 
+  python = lib.getExe' cfg.finalPackage "python";
+
+  drain = pkgs.writeText "drain.py" (builtins.readFile ./drain.py);
+  drainable = pkgs.writeText "airflow-drain.json" (
+    builtins.toJSON (lib.mapAttrs (name: _: "${helpers.workerUnit name}.service") helpers.workers)
+  );
+
   watch = pkgs.writeText "worker-watch.py" (builtins.readFile ./worker_watch.py);
   watched = pkgs.writeText "airflow-worker-watch.json" (
     builtins.toJSON {
@@ -149,7 +156,7 @@ in
             user = "airflow-worker";
             after = helpers.redisUnit;
             serviceConfig = helpers.daemonConfig // {
-              ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${watch} ${watched}";
+              ExecStart = "${python} ${watch} ${watched}";
               # It sees the workers, and tells them to end.
               ProtectProc = "default";
             };
@@ -169,7 +176,7 @@ in
             # After an hour it ends, and starts again when somebody looks again.
             ExecStart = lib.concatStringsSep " " [
               "${lib.getExe' pkgs.coreutils "timeout"} 1h"
-              "${lib.getExe' cfg.finalPackage "python"} -m uvicorn --fd 3 --no-access-log"
+              "${python} -m uvicorn --fd 3 --no-access-log"
               "--factory airflow.utils.serve_logs.log_server:get_app"
             ];
             SuccessExitStatus = "124 143";
@@ -184,6 +191,12 @@ in
         partOf = [ "airflow.target" ];
         listenStreams = [ (toString logPort) ];
       };
+
+      environment.systemPackages = [
+        (pkgs.writeShellScriptBin "airflow-drain" ''
+          exec ${python} ${drain} ${drainable} "$@"
+        '')
+      ];
 
       networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [ logPort ];
     })

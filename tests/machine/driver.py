@@ -19,6 +19,8 @@ from tests.machine.stage import Stage
 SCRIPTS = PROJECT / "tests" / "nixos"
 # What stands before each script.
 PRELUDE = SCRIPTS / "support" / "prelude.py"
+# What operators read, as scripts know it.
+OPERATIONS = PROJECT / "modules" / "OPERATIONS.md"
 # As the NixOS test driver numbers machines: by their name.
 NETWORK = "192.168.1."
 
@@ -113,8 +115,8 @@ class Driver:
         self.log(message)
 
     def prelude(self) -> dict[str, Any]:
-        """Return what every script has: the driver's own symbols, and the prelude's functions."""
-        symbols = self.test_symbols()
+        """Return what every script has: the driver's own symbols, the operators' page, and the prelude."""
+        symbols = self.test_symbols() | {"OPERATIONS": OPERATIONS.read_text()}
         _run(PRELUDE, symbols)
         return symbols
 

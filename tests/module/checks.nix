@@ -41,7 +41,10 @@ let
     pkgs.testers.runNixOSTest {
       name = "${name}-${kind}";
       ${if kind == "vm" then "nodes" else "containers"} = machines name;
-      testScript = lib.concatMapStrings builtins.readFile [
+      testScript = ''
+        OPERATIONS = ${builtins.toJSON (builtins.readFile (source + "/modules/OPERATIONS.md"))}
+      ''
+      + lib.concatMapStrings builtins.readFile [
         (nixosTests + "/support/prelude.py")
         (nixosTests + "/${name}.py")
       ];

@@ -137,6 +137,8 @@ def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
     machines = tmp_path / "tests/nixos"
     (machines / "support").mkdir(parents=True)
     (machines / "support/prelude.py").write_text("import json\n")
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/OPERATIONS.md").write_text('type "this"\n')
     (machines / "boot.nix").write_text("self: { machine = { imports = [ self.module ]; }; }")
     (machines / "boot.py").write_text("machine.start()")
     (machines / "upgrade.nix").write_text("_: { machine.specialisation = { }; }")
@@ -164,7 +166,7 @@ def test_the_checks_find_the_machine_tests(tmp_path: Path) -> None:
         in checks"""
     ).value
     machine = {"machine": {"imports": ["a module"]}}
-    script = "import json\nmachine.start()"
+    script = 'OPERATIONS = "type \\"this\\"\\n"\nimport json\nmachine.start()'
     assert found == {
         "formatting": "formatting",
         "modules": "modules",

@@ -161,7 +161,7 @@ def test_the_real_test_driver_accepts_a_script(name: str, kind: str, tmp_path: P
     script = tmp_path / f"{name}.py"
     parts = [library / "test-script-prepend.py", PRELUDE, SCRIPTS / f"{name}.py"]
     prepended, prelude, own = (part.read_text() for part in parts)
-    script.write_text(f"{prepended}\n{hosts}{prelude}{own}")
+    script.write_text(f"{prepended}\nOPERATIONS = ''\n{hosts}{prelude}{own}")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "ty", "check", "--output-format", "concise"),

@@ -107,9 +107,24 @@ with subtest("The network of the worker host is cut in mid-load, and comes back"
     worker.succeed("ip link set eth1 up")
     wait_for_load(SECOND, "network cut for 30 s")
 
-with subtest("A second host of the same name is refused, and says so"):
+with subtest("A host is drained while its task runs, and another one is added: no task is lost"):
+    third, fourth = SECOND + timedelta(days=1), SECOND + timedelta(days=2)
+    start_the_load(third)
+    worker.fail("airflow-drain nobody")
+    worker.succeed("systemd-run --quiet --collect --unit drain $(command -v airflow-drain) default")
+    worker.wait_until_succeeds("journalctl --unit drain | grep 'default finishes 1 tasks'", timeout=60)
     spare.start()
     spare.wait_for_unit("airflow-worker.service", timeout=300)
+    main.succeed("systemctl stop hold")
+    drained = wait_for_load(third, "worker host drained")
+    t.assertEqual((drained["hostname"], drained["try_number"]), ("worker", 1))
+    worker.wait_until_succeeds("journalctl --unit drain | grep 'Nothing runs any more'", timeout=60)
+    put_object(main, fourth + timedelta(days=1), lines=[login(fourth + timedelta(days=1))])
+    t.assertEqual(wait_for_load(fourth, "worker host added")["hostname"], "spare")
+    main.succeed("airflow-health | grep '^BAD  *worker-default  *no answer'")
+    worker.succeed("systemctl start airflow-worker")
+
+with subtest("A second host of the same name is refused, and says so"):
     spare.succeed("systemctl stop airflow-worker", "hostname worker", "systemctl daemon-reload")
     spare.succeed("systemctl start --no-block airflow-worker")
     spare.wait_until_succeeds(
@@ -119,9 +134,9 @@ with subtest("A second host of the same name is refused, and says so"):
     spare.succeed("systemctl stop airflow-worker", "hostname spare", "systemctl daemon-reload")
 
 with subtest("The worker host is gone for good in mid-load: its task moves to the other one"):
-    third = SECOND + timedelta(days=1)
-    start_the_load(third)
+    fifth = fourth + timedelta(days=1)
+    start_the_load(fifth)
     worker.succeed("ip link set eth1 down")
     spare.succeed("systemctl start airflow-worker", timeout=120)
     main.succeed("systemctl stop hold")
-    t.assertEqual(wait_for_load(third, "worker host gone")["hostname"], "spare")
+    t.assertEqual(wait_for_load(fifth, "worker host gone")["hostname"], "spare")

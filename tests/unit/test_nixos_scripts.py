@@ -24,6 +24,7 @@ class _Container(_Machine):
     connect = crash = get_console_log = reboot = wait_for_console_text = None
 
 
+OPERATIONS = ""
 start_all = _cast("_Callable[[], None]", None)
 subtest = _cast("_Callable[[str], _Context[None]]", None)
 t = _cast("_unittest.TestCase", None)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import mysql, sqlite
 
 from etl import migrations, statements
 from etl.config import no_driver
@@ -200,6 +200,9 @@ def _insert_sql(table: sa.Table, backend: str, *, replace: bool) -> str:
             )
             statement = into_mysql.on_duplicate_key_update(changes)
         case "postgresql":
+            # It takes longer than a small load into another.
+            from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
             dialect = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
             into_postgresql = postgresql.insert(table).values(values)
             statement = (

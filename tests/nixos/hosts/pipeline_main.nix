@@ -4,6 +4,7 @@
     enable = true;
     admin.passwordFile = "/etc/credentials/admin-password";
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
+    health.workersElsewhere = [ "worker-default" ];
     openFirewall = true;
     redis.bind = "192.168.1.1";
     redis.passwordFile = "/etc/credentials/redis-password";

@@ -26,6 +26,21 @@
       inherit (nixpkgs) lib;
       linux = lib.filter (lib.hasSuffix "-linux") (import systems);
       forEachSystem = f: lib.genAttrs linux (system: f nixpkgs.legacyPackages.${system});
+      mkHost =
+        host:
+        lib.nixosSystem {
+          modules = [
+            agenix.nixosModules.default
+            self.nixosModules.default
+            host
+          ];
+        };
+      mkWorker =
+        name:
+        mkHost {
+          imports = [ ./modules/hosts/cluster/worker.nix ];
+          networking.hostName = name;
+        };
     in
     {
       nixosModules = {
@@ -38,13 +53,15 @@
       };
 
       nixosConfigurations = {
-        airflow = lib.nixosSystem {
-          modules = [
-            agenix.nixosModules.default
-            self.nixosModules.default
-            ./modules/hosts/airflow.nix
-          ];
-        };
+        # One host for everything.
+        airflow = mkHost ./modules/hosts/airflow.nix;
+
+        # Several.
+        main = mkHost ./modules/hosts/cluster/main.nix;
+        scheduler2 = mkHost ./modules/hosts/cluster/scheduler.nix;
+        worker1 = mkWorker "worker1";
+        worker2 = mkWorker "worker2";
+
         vm = lib.nixosSystem {
           modules = [
             ./modules/vm.nix

@@ -221,7 +221,13 @@ in
 
         warnings =
           lib.optional
-            (cfg.alertEmails ++ cfg.weeklyEmails != [ ] && !airflow.smtp.enable && !(airflow.connections ? smtp_default))
+            (
+              # Workers ask the main host for connections.
+              helpers.hasServer
+              && cfg.alertEmails ++ cfg.weeklyEmails != [ ]
+              && !airflow.smtp.enable
+              && !(airflow.connections ? smtp_default)
+            )
             "services.etl.alertEmails and weeklyEmails: no mail will be sent; set services.airflow.smtp.enable = true, or services.airflow.connections.smtp_default.";
 
         services.airflow = {

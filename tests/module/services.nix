@@ -87,8 +87,14 @@ in
     };
 
     networking = {
-      firewall.allowedTCPPorts = option (types.listOf types.port) [ ];
+      firewall = {
+        allowedTCPPorts = option (types.listOf types.port) [ ];
+        allowedUDPPorts = option (types.listOf types.port) [ ];
+        interfaces = option (types.attrsOf types.attrs) { };
+      };
       hostName = option types.str "nixos";
+      hosts = option (types.attrsOf (types.listOf types.str)) { };
+      wireguard.interfaces = option (types.attrsOf types.attrs) { };
     };
 
     users = {

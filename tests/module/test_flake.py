@@ -62,7 +62,7 @@ def test_the_flake_has_its_outputs() -> None:
         "checks": linux,
         "devShells": linux,
         "formatter": linux,
-        "nixosConfigurations": ["airflow", "vm"],
+        "nixosConfigurations": ["airflow", "main", "scheduler2", "vm", "worker1", "worker2"],
         "nixosModules": ["airflow", "default", "etl"],
         "packages": linux,
     }

@@ -601,6 +601,39 @@ def test_the_example_of_a_production_host() -> None:
     assert host.warnings == []
 
 
+def _of_cluster(name: str, host: str) -> System:
+    return system(f"{{ imports = [ {PROJECT}/modules/hosts/cluster/{host}.nix ]; networking.hostName = \"{name}\"; }}")
+
+
+def test_the_example_of_several_hosts() -> None:
+    main, second, worker = (
+        _of_cluster(*one) for one in (("main", "main"), ("scheduler2", "scheduler"), ("worker1", "worker"))
+    )
+    units = {unit.removesuffix(".service") for unit in main.units}
+    assert {"airflow-webserver", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"} <= units
+    assert "airflow-worker" not in units
+    assert {"airflow-scheduler.service", "airflow-triggerer.service"} <= set(second.units)
+    assert not {"airflow-webserver.service", "airflow-dag-processor.service"} & set(second.units)
+    assert "airflow-worker.service" in worker.units
+    assert not {"airflow-scheduler.service", "airflow-migrate.service"} & set(worker.units)
+    # What must be the same everywhere is, and no worker has what is not for it.
+    for host, unit, names in (
+        (main, "scheduler", {"database-password", "jwt-secret", "redis-password"}),
+        (second, "scheduler", {"database-password", "jwt-secret", "redis-password"}),
+        (second, "triggerer", {"api-secret-key", "database-password", "fernet-key"}),
+        (worker, "worker", {"api-secret-key", "redis-password", "warehouse-url"}),
+    ):
+        credentials = host.credentials(f"airflow-{unit}.service")
+        assert {name: credentials[name] for name in names} == {name: f"/run/agenix/{name}" for name in names}
+    assert not {"database-password", "jwt-secret"} & set(worker.credentials("airflow-worker.service"))
+    for host in (main, second, worker):
+        (warning,) = host.warnings
+        assert "secrets/ has no api-secret-key" in warning
+    # The network that everybody is on has the page and nothing else.
+    assert main.host["allowedTCPPorts"] == [80, 443]
+    assert second.host["allowedTCPPorts"] == worker.host["allowedTCPPorts"] == []
+
+
 def test_the_development_machine() -> None:
     found = evaluate(
         f"let e = evaluate [ (import {PROJECT}/modules/vm.nix) ]; in {{ inherit (e) refusals;"

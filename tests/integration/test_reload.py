@@ -111,7 +111,7 @@ def test_a_reload_that_fails_leaves_the_day_as_it_was(
     load(DAY, line("a"))
     before = {table: rows(table) for table in tables.metadata.sorted_tables}
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise EtlError("the power went away")
 
     monkeypatch.setattr("etl.load_events._keep", fail)

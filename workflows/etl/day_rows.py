@@ -40,9 +40,9 @@ class DayRows:
         without_day = {table: sa.exists().where(table.c.run_date.is_(None)) for table in superseded_by}
         loaded_before = sa.exists().where(day_load.c.run_date == run_date)
         query = sa.select(loaded_before, *without_day.values())
-        self._loaded_before, *found = connection.execute(query).one()
+        self.loaded_before, *found = connection.execute(query).one()
         self._with_unknown_days = [table for table, has in zip(without_day, found, strict=True) if has]
-        if self._loaded_before:
+        if self.loaded_before:
             for table, superseded in superseded_by.items():
                 of_day = sa.update(table).where(table.c.run_date == run_date)
                 connection.execute(of_day.values(run_date=HAD_BEFORE))
@@ -72,7 +72,7 @@ class DayRows:
     def finish(self) -> None:
         """Take out what the day had before and has no longer."""
         self._beside.wait()
-        if self._loaded_before:
+        if self.loaded_before:
             for table in event_tables.values():
                 self._remove_gone(table)
 

@@ -121,7 +121,7 @@ def load_events(
             seconds=round(monotonic() - started, 3),
             objects_digest=objects.digest(read),
         )
-        _keep(connection, report, read, load.malformed_lines)
+        _keep(connection, report, read, load.malformed_lines, again=day_rows.loaded_before)
     return report
 
 
@@ -204,6 +204,8 @@ def _keep(
     report: LoadReport,
     read: list[ListedObject],
     malformed_lines: list[tuple[str, int, str, str]],
+    *,
+    again: bool,
 ) -> None:
     """Keep the report of a day's load, its objects, and some of its malformed lines."""
     day = report.run_date.isoformat()
@@ -216,5 +218,6 @@ def _keep(
         tables.malformed_line: [(day, number, *line) for number, line in enumerate(malformed_lines, 1)],
     }
     for table, rows in of_day.items():
-        connection.execute(sa.delete(table).where(table.c.run_date == report.run_date))
+        if again:
+            connection.execute(sa.delete(table).where(table.c.run_date == report.run_date))
         warehouse.upsert(connection, table, rows)

@@ -41,7 +41,14 @@ def test_enable_alone_makes_a_database_reached_by_its_socket() -> None:
     assert single.host["mysql"] == {
         "ensureDatabases": ["airflow"],
         "ensureUsers": [{"name": "airflow", "ensurePermissions": {"airflow.*": "ALL PRIVILEGES"}}],
-        "settings": {"mysqld": {"character-set-server": "utf8mb4", "mysqlx": "OFF", "skip-networking": True}},
+        "settings": {
+            "mysqld": {
+                "character-set-server": "utf8mb4",
+                "mysqlx": "OFF",
+                "performance_schema": "OFF",
+                "skip-networking": True,
+            }
+        },
     }
     package = evaluate(
         "(evaluate [ { services.airflow.enable = true; } ]).config.services.mysql.package.name"
@@ -206,7 +213,7 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
     assert worker.credentials("airflow-worker-watch.service") == {"redis-password": "/run/secrets/redis"}
     assert worker.host["mysql"] == {}
     assert worker.host["redis"] == {}
-    assert [path.split("-")[-1] for path in worker.host["systemPackages"]] == ["health"]
+    assert [path.split("-")[-1] for path in worker.host["systemPackages"]] == ["health", "drain"]
     assert set(worker.host["users"]) == {"airflow-worker"}
     assert worker.settings["core"]["execution_api_server_url"] == "http://main.internal:8080/execution/"
     # Links in the mails of its tasks.

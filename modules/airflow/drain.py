@@ -54,7 +54,8 @@ def drain(units: dict[str, str]) -> bool:
     Returns:
         Whether all have finished their tasks, in the time that they have for it.
     """
-    subprocess.run(["systemctl", "stop", "--no-block", *units.values()], check=True)  # noqa: S603
+    stop = ["systemctl", "stop", "--no-block", *units.values()]
+    subprocess.run(stop, check=True)  # noqa: S603
     start = said_at = time.monotonic()
     said: dict[str, str] = {}
     left = dict(units)
@@ -75,7 +76,7 @@ def drain(units: dict[str, str]) -> bool:
     lost = [name for name, unit in units.items() if show(unit, "Result") != "success"]
     for name in lost:
         print(
-            f"airflow-drain: {name} did not finish in its drainTimeout, and its tasks were ended: they are tried again",
+            f"airflow-drain: {name} did not finish in its drainTimeout: its tasks are lost, and tried again",
             file=sys.stderr,
         )
     if not lost:
@@ -88,7 +89,7 @@ def main(units: dict[str, str], words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="airflow-drain",
         description="Has workers of this host finish the tasks that they run, and take no more.",
-        epilog="An interruption of the command leaves them to it. A boot, or a start of airflow.target, starts them.",
+        epilog="They go on if the command is interrupted. A start of airflow.target, or a boot, starts them.",
     )
     parser.add_argument("worker", nargs="*", help=f"by default all of them: {', '.join(units)}")
     wanted = parser.parse_args(words).worker or list(units)

@@ -609,7 +609,8 @@ def test_the_example_of_a_production_host() -> None:
 
 
 def _of_cluster(name: str, host: str) -> System:
-    return system(f"{{ imports = [ {PROJECT}/modules/hosts/cluster/{host}.nix ]; networking.hostName = \"{name}\"; }}")
+    module = f"{PROJECT}/modules/hosts/cluster/{host}.nix"
+    return system(f'{{ imports = [ {module} ]; networking.hostName = "{name}"; }}')
 
 
 def test_the_example_of_several_hosts() -> None:

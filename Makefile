@@ -65,9 +65,9 @@ evaluate: setup ## evaluates the flake with a whole nixpkgs
 	$(BIN)/pytest tests/module/test_nixpkgs.py
 
 # Programs that the tests use, and Debian's packages of them.
-TEST_PROGRAMS := age=age chromium=chromium nix-instantiate=nix-bin ssh-keygen=openssh-client
+TEST_PROGRAMS := age=age chromium=chromium nix-instantiate=nix-bin promtool=prometheus ssh-keygen=openssh-client
 
-# Debian starts a database server that it installs, unless it believes to be in single-user mode.
+# Debian starts a server that it installs, a database or Prometheus, unless it believes to be in single-user mode.
 test-needs: setup
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=" postgresql"; \

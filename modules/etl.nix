@@ -49,7 +49,10 @@ let
   workerUnits = map helpers.workerUnit (lib.attrNames helpers.workers);
 in
 {
-  imports = [ ./etl_page.nix ];
+  imports = [
+    ./etl_metrics.nix
+    ./etl_page.nix
+  ];
 
   options.services.etl = {
     enable = lib.mkEnableOption ''

@@ -13,6 +13,7 @@
     ./admin.nix
     ./health.nix
     ./alarm.nix
+    ./metrics.nix
     ./cli.nix
     ./nginx.nix
     ./cleanup.nix

@@ -18,8 +18,9 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,19 @@ ANSWER_SECONDS = 2
 LEAST_FREE = 0.05
 LEAST_FREE_BYTES = 2**30
 LEAST_CERTIFICATE_DAYS = 7
+# Of tasks that are not done, or won't be by themselves.
+STATES = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule", "failed")
 # A task that a worker has room for is taken at once.
 LONGEST_QUEUED_SECONDS = 15 * 60
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured of one thing; the metric's name ends with its unit."""
+
+    metric: str
+    value: float
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Finding:
     name: str
     said: str
     well: bool = True
+    figures: tuple[Figure, ...] = ()
 
 
 def show(unit: str, *properties: str) -> dict[str, str]:
@@ -107,23 +120,54 @@ def database(settings: dict[str, Any]) -> Iterator[Finding]:
     ) as connection:
         cursor = connection.cursor()
         cursor.execute(
-            "SELECT COUNT(*), TIMESTAMPDIFF(SECOND, MIN(queued_dttm), UTC_TIMESTAMP()) "
-            "FROM task_instance WHERE state = 'queued'"
+            "SELECT state, COUNT(*), TIMESTAMPDIFF(SECOND, MIN(queued_dttm), UTC_TIMESTAMP()) "
+            "FROM task_instance WHERE state IN %s GROUP BY state",
+            (STATES,),
         )
-        ((number, oldest),) = cursor.fetchall()
+        found = {state: (number, seconds or 0) for state, number, seconds in cursor.fetchall()}
+        number, oldest = found.get("queued", (0, 0))
         waited = f", the oldest for {duration(oldest)}" if oldest else ""
-        yield Finding("queued tasks", f"{number}{waited}", well=(oldest or 0) < LONGEST_QUEUED_SECONDS)
+        figures = [Figure("tasks", found.get(state, (0, 0))[0], {"state": state}) for state in STATES]
+        yield Finding(
+            "queued tasks",
+            f"{number}{waited}",
+            well=oldest < LONGEST_QUEUED_SECONDS,
+            figures=(*figures, Figure("oldest_queued_task_seconds", oldest)),
+        )
         for dag in settings["dags"]:
             cursor.execute(
-                "SELECT MAX(logical_date) FROM dag_run WHERE dag_id = %s AND state = 'success'", (dag,)
+                "SELECT MAX(IF(state = 'success', logical_date, NULL)), MIN(logical_date) "
+                "FROM dag_run WHERE dag_id = %s",
+                (dag,),
             )
-            ((last,),) = cursor.fetchall()
-            if last is None:
-                yield Finding(dag, "no day is done yet")
-            else:
-                # Today is never over.
-                behind = (datetime.now(UTC).date() - last.date()).days - 1
-                yield Finding(dag, f"the last day that is done is {last:%Y-%m-%d}, {behind} days behind")
+            ((last, first),) = cursor.fetchall()
+            yield day_finding(dag, last and last.date(), first and first.date(), datetime.now(UTC))
+
+
+def day_finding(dag: str, last: date | None, first: date | None, now: datetime) -> Finding:
+    """Say how far a daily DAG is, and how late.
+
+    Args:
+        dag: its name.
+        last: the last day that is done.
+        first: the first day that has a run.
+        now: the time.
+
+    Returns:
+        What was found. Its lateness is the time since the end of the first day that isn't done: 0 until
+        that day is over. Without any run it has none.
+    """
+    waiting = last + timedelta(days=1) if last else first
+    figures: tuple[Figure, ...] = ()
+    if waiting:
+        end = datetime.combine(waiting + timedelta(days=1), time_of_day(), UTC)
+        late = max(0.0, (now - end).total_seconds())
+        figures = (Figure("day_lateness_seconds", late, {"dag_id": dag}),)
+    if last is None:
+        return Finding(dag, "no day is done yet", figures=figures)
+    # Today is never over.
+    behind = (now.date() - last).days - 1
+    return Finding(dag, f"the last day that is done is {last}, {behind} days behind", figures=figures)
 
 
 def workers(settings: dict[str, Any]) -> Iterator[Finding]:
@@ -149,7 +193,8 @@ def workers(settings: dict[str, Any]) -> Iterator[Finding]:
         well = bool(queues) and expected.get(name, queues) <= queues
         yield Finding(name.removeprefix("celery@"), said, well=well)
     for queue, length in sorted(lengths.items()):
-        yield Finding(f"queue {queue}", f"{length} tasks wait for a worker")
+        figure = Figure("queue_length", length, {"queue": queue})
+        yield Finding(f"queue {queue}", f"{length} tasks wait for a worker", figures=(figure,))
 
 
 def broker_url(settings: dict[str, Any]) -> str:
@@ -170,7 +215,8 @@ def disks(settings: dict[str, Any]) -> Iterator[Finding]:
             usage = shutil.disk_usage(folder)
             said = f"{usage.free / 2**30:.1f} GiB free, {usage.free / usage.total:.0%}"
             well = usage.free > min(LEAST_FREE_BYTES, usage.total * LEAST_FREE)
-            yield Finding(f"disk of {folder}", said, well=well)
+            figure = Figure("disk_free_bytes", usage.free, {"folder": str(folder)})
+            yield Finding(f"disk of {folder}", said, well=well, figures=(figure,))
 
 
 def certificate(settings: dict[str, Any]) -> Iterator[Finding]:
@@ -187,7 +233,8 @@ def certificate(settings: dict[str, Any]) -> Iterator[Finding]:
         found = x509.load_der_x509_certificate(wrapped.getpeercert(binary_form=True) or b"")
     left = (found.not_valid_after_utc - datetime.now(UTC)).total_seconds()
     well = left > LEAST_CERTIFICATE_DAYS * 86400
-    yield Finding(f"certificate of {name}", f"good for {duration(left)}", well=well)
+    figure = Figure("certificate_left_seconds", left, {"name": name})
+    yield Finding(f"certificate of {name}", f"good for {duration(left)}", well=well, figures=(figure,))
 
 
 def timers(settings: dict[str, Any]) -> Iterator[Finding]:

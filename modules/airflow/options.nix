@@ -45,8 +45,8 @@ in
         lock, and its `wheels` the list that `make lock` writes of one.
 
         Any other package will do that has a set of Python packages, `pythonPackages`,
-        with `aiomysql`, `mysqlclient`, `redis`, and an `apache-airflow` that brings the
-        celery, fab and mysql providers along.
+        with `aiomysql`, `mysqlclient`, `redis`, for metrics `statsd`, and an
+        `apache-airflow` that brings the celery, fab and mysql providers along.
       '';
     };
 

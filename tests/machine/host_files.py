@@ -29,6 +29,7 @@ PACKAGES = {
     "glibcLocales": "/usr",
     "gnugrep": "/usr",
     "gnused": "/usr",
+    "jq": "/usr",
     "mysql": "/usr",
     "plugins": "/opt/plugins",
     "python3": "/opt/airflow",
@@ -68,6 +69,7 @@ def write_host(
     settings = _settings(host)
     _etc(root, layers[0], settings, addresses)
     services.write_configuration(root, settings)
+    shutil.copy(HERE / "statsd_exporter.py", root / "opt")
     _project(root, layers[-1])
 
 

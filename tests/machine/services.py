@@ -147,6 +147,31 @@ proxy_set_header X-Forwarded-Proto $scheme;
 proxy_set_header X-Forwarded-Host $host;
 proxy_set_header X-Forwarded-Server $hostname;
 """
+# As NixOS has them all; some may be told where they are by what the modules set on the unit.
+EXPORTER_UNIT = f"""\
+[Unit]
+Description=Prometheus exporter of {{name}}
+After=network.target
+
+[Service]
+DynamicUser=true
+User={{name}}-exporter
+Group={{name}}-exporter
+UMask=0077
+LoadCredential={{configuration}}
+ExecStart={{command}}
+Restart=always
+{SANDBOX}{REDIS_SANDBOX}
+[Install]
+WantedBy=multi-user.target
+"""
+# Debian has no exporter of StatsD.
+EXPORTERS = {
+    "mysqld": "/usr/bin/prometheus-mysqld-exporter --config.my-cnf=${CREDENTIALS_DIRECTORY}/config "
+    "--web.listen-address={address}",
+    "redis": "/usr/bin/prometheus-redis-exporter -web.listen-address={address}",
+    "statsd": "/opt/airflow/bin/python /opt/statsd_exporter.py --web.listen-address={address}",
+}
 # What tests/nixos/support/default.nix adds to a host.
 S3_UNIT = """\
 [Unit]
@@ -206,6 +231,12 @@ def write_units(root: Path, units: Path, settings: Mapping[str, Any]) -> None:
         )
         unit = REDIS_UNIT.format(name=name, user=server["user"], prepare=prepare)
         write(units / f"redis-{name}.service", unit)
+    for name, exporter in settings["exporters"].items():
+        address = f"{exporter['listenAddress']}:{exporter['port']}"
+        command = " ".join([EXPORTERS[name].replace("{address}", address), *exporter["extraFlags"]])
+        configuration = f"config:{exporter['configFile']}" if "configFile" in exporter else ""
+        unit = EXPORTER_UNIT.format(name=name, command=command, configuration=configuration)
+        write(units / f"prometheus-{name}-exporter.service", unit)
 
 
 def write_configuration(root: Path, settings: Mapping[str, Any]) -> None:

@@ -77,6 +77,7 @@ let
       "moto"
       "mysqlclient"
       "redis"
+      "statsd"
     ] (name: mkPackage name "" { })
     // {
       python = mkPackage "python3" "3.13" {
@@ -123,6 +124,7 @@ let
       "glibcLocales"
       "gnugrep"
       "gnused"
+      "jq"
       "systemd"
       "tzdata"
       "util-linux"

@@ -90,6 +90,19 @@ let
     suffix: render: units:
     lib.mapAttrs' (name: unit: lib.nameValuePair "${name}.${suffix}" (render unit)) (own units);
 
+  # What the modules set on units that aren't theirs.
+  others = [
+    "mysql"
+    "prometheus-redis-exporter"
+    "redis-airflow"
+  ];
+  ofOthers = [
+    "ExecStartPre"
+    "LoadCredential"
+    "RuntimeDirectory"
+    "SupplementaryGroups"
+  ];
+
   only = names: lib.mapAttrs (_: lib.getAttrs names);
 in
 config: {
@@ -103,10 +116,14 @@ config: {
       lib.nameValuePair "${name}.service.d/overrides.conf" (
         section "Unit" (lines (limits unit))
         + section "Service" (
-          lines (lib.filterAttrs (setting: _: lib.hasPrefix "Restart" setting) unit.serviceConfig)
+          lines (
+            lib.filterAttrs (
+              setting: _: lib.hasPrefix "Restart" setting || lib.elem setting ofOthers
+            ) unit.serviceConfig
+          )
         )
       )
-    ) (lib.filterAttrs (name: _: lib.elem name [ "mysql" "redis-airflow" ]) config.systemd.services);
+    ) (lib.filterAttrs (name: _: lib.elem name others) config.systemd.services);
 
   # What the units find on the host, for another system to be set up like it.
   host = {
@@ -114,6 +131,24 @@ config: {
     etc = lib.mapAttrs (_: entry: toString entry.source) (
       lib.filterAttrs (_: entry: entry ? source) config.environment.etc
     );
+    exporters =
+      lib.mapAttrs
+        (
+          name: exporter:
+          {
+            inherit (exporter) extraFlags listenAddress port;
+          }
+          // lib.optionalAttrs (name == "mysqld") { configFile = toString exporter.configFile; }
+        )
+        (
+          lib.filterAttrs (_: exporter: exporter.enable) (
+            lib.getAttrs [
+              "mysqld"
+              "redis"
+              "statsd"
+            ] config.services.prometheus.exporters
+          )
+        );
     groups = lib.attrNames config.users.groups;
     mysql = lib.optionalAttrs config.services.mysql.enable {
       inherit (config.services.mysql) ensureDatabases ensureUsers settings;

@@ -74,6 +74,13 @@ let
       };
     };
 
+  exporter = port: {
+    enable = lib.mkEnableOption "the exporter";
+    port = option types.port port;
+    listenAddress = option types.str "0.0.0.0";
+    extraFlags = option (types.listOf types.str) [ ];
+  };
+
   redis = lib.filterAttrs (_: server: server.enable) config.services.redis.servers;
 in
 {
@@ -122,6 +129,19 @@ in
       nginx = {
         enable = lib.mkEnableOption "nginx";
         virtualHosts = option (types.attrsOf (types.submodule virtualHost)) { };
+      };
+      prometheus = {
+        enable = lib.mkEnableOption "Prometheus";
+        listenAddress = option types.str "0.0.0.0";
+        exporters = {
+          mysqld = exporter 9104 // {
+            configFile = mkOption { type = types.path; };
+          };
+          redis = exporter 9121;
+          statsd = exporter 9102;
+        };
+        ruleFiles = option (types.listOf types.path) [ ];
+        scrapeConfigs = option (types.listOf types.anything) [ ];
       };
       getty = anything;
       openssh = anything;

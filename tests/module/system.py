@@ -81,7 +81,7 @@ def parse_unit(text: str) -> Unit:
     """Return the sections of a unit file; an option may stand more than once."""
     unit: Unit = {}
     section = ""
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
             unit[section] = {}

@@ -1,8 +1,10 @@
-# The order of the tasks, asserted from Airflow's REST API, from the journal and from the warehouse.
+# The order of the tasks, asserted from Airflow's REST API, from the journal and from the warehouse; and what the
+# metrics say meanwhile.
 import hashlib
 import random
+import re
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 
@@ -216,6 +218,39 @@ def check_journal(days):
         t.assertLessEqual(last, first, f"the journal has tasks out of order: {spans}")
 
 
+# Metrics, as Prometheus reads them
+
+EXPORTERS = {"statsd": 9102, "mysqld": 9104, "redis": 9121}
+
+
+def metrics():
+    """What the exporters tell: by name, the values by their labels."""
+    found = defaultdict(dict)
+    for port in EXPORTERS.values():
+        for line in machine.succeed(f"{CURL} --fail http://127.0.0.1:{port}/metrics").splitlines():
+            if sample := re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line):
+                labels = re.findall(r'(\w+)="(.*?)"', sample[2] or "")
+                found[sample[1]][tuple(sorted(labels))] = float(sample[3])
+    return found
+
+
+def metric(name, **labels):
+    return metrics()[name][tuple(sorted(labels.items()))]
+
+
+def check_lateness(waiting):
+    """The lateness is the time since the end of the first day that isn't done."""
+    end = datetime.combine(waiting + DAY, datetime.min.time(), UTC).timestamp()
+    # Not to wait for the timers.
+    machine.succeed("systemctl start airflow-metrics.service etl-metrics.service")
+
+    def is_right():
+        late = metric("airflow_day_lateness_seconds", dag_id="daily_etls")
+        return abs(int(machine.succeed("date +%s")) - end - late) < 60
+
+    wait_for(f"{waiting} is what is late", is_right, 60)
+
+
 UNITS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
 
 start_all()
@@ -247,6 +282,31 @@ with subtest("Nothing starts before the next day's prefix exists"):
     for task in tasks(FIRST + DAY).values():
         t.assertNotEqual(task["state"], "success", "the next day went on")
 
+with subtest("The metrics tell of days that wait, before the first one is done"):
+    for unit in EXPORTERS:
+        machine.wait_for_unit(f"prometheus-{unit}-exporter.service", timeout=60)
+    check_lateness(FIRST)
+    wait_for(
+        "the metrics have the sensors that wait",
+        lambda: (
+            metric("airflow_ti_deferred", dag_id="daily_etls", task_id=SENSOR, queue="default") >= 1
+            and metric("airflow_pool_deferred_slots", pool_name="default_pool") >= 1
+        ),
+    )
+    found = metrics()
+    t.assertGreaterEqual(found["airflow_tasks"][("state", "deferred"),], 1)
+    t.assertIn((("state", "running"),), found["airflow_tasks"])
+    t.assertEqual(found["airflow_pool_open_slots"].keys(), {(("pool_name", "default_pool"),)})
+    t.assertEqual(found["airflow_queue_length"], {(("queue", "default"),): 0})
+    t.assertEqual(found["airflow_dag_processing_import_errors"], {(): 0})
+    t.assertGreater(found["airflow_dag_processing_total_parse_time"][()], 0)
+    t.assertIn("daily_etls", str(found["airflow_dag_processing_last_duration_sum"].keys()))
+    t.assertEqual((found["mysql_up"][()], found["redis_up"][()]), (1, 1))
+    t.assertEqual(found["airflow_healthy"][("check", "airflow-scheduler.service"),], 1)
+    t.assertNotIn("etl_last_day_rows", found)
+    beats = found["airflow_scheduler_heartbeat"][()]
+    wait_for("the scheduler's heart beats", lambda: metric("airflow_scheduler_heartbeat") > beats, 60)
+
 with subtest("Then sensor, load, statistics, day by day"):
     days = [FIRST, FIRST + DAY, FIRST + 2 * DAY]
     put_day(days[1])
@@ -263,6 +323,27 @@ with subtest("Then sensor, load, statistics, day by day"):
     for number, day in enumerate(days, 1):
         t.assertEqual(statistics(day), expected_statistics(day, days[:number]), f"statistics of {day}")
         t.assertEqual(runs()[run_id(day)]["note"], f"The day {day}")
+
+with subtest("The metrics tell of what was loaded, and of the day that waits now"):
+    check_lateness(days[2] + DAY)
+    found = metrics()
+    for table in [*COLUMNS, "unknown_event"]:
+        label = (("table", table),)
+        ((total,),) = query(f"SELECT COUNT(*) FROM {table}")
+        ((newest,),) = query(f"SELECT COUNT(*) FROM {table} WHERE run_date = '{days[2]}'")
+        t.assertEqual(found["etl_last_day_rows"][label], int(newest), table)
+        t.assertEqual(found["etl_loaded_rows"][label], int(total), table)
+    lines = sum(len(lines) for lines in objects(days[2]).values())
+    t.assertEqual((found["etl_last_day_lines"][()], found["etl_last_day_malformed_lines"][()]), (lines, 2))
+    t.assertIn("success", {dict(labels)["state"] for labels in found["airflow_ti_finish"]})
+
+with subtest("Every metric of the alert rules and the dashboards is there"):
+    told = metrics()
+    for kind in ("alerts.yaml", "dashboard.json"):
+        text = machine.succeed(f"cat /etc/airflow/metrics/*-{kind}")
+        wanted = set(re.findall(r"\b(?:airflow|etl|mysql|redis)_[a-z_]+\b", text)) - {"daily_etls"}
+        t.assertGreater(len(wanted), 15)
+        t.assertEqual(wanted - told.keys(), set())
 
 with subtest("When the load fails, statistics never start and the next days wait"):
     bad, after = FIRST + 3 * DAY, FIRST + 4 * DAY
@@ -286,6 +367,8 @@ with subtest("When the load fails, statistics never start and the next days wait
     wait_for(f"{after} waits", lambda: tasks(after)[SENSOR]["state"] == "deferred")
     for job in (LOAD, STATISTICS):
         t.assertIsNone(tasks(after)[job]["start_date"], f"{job} of the next day was started")
+    check_lateness(bad)
+    t.assertGreaterEqual(metric("airflow_tasks", state="failed"), 1)
 
 with subtest("Once the cause is mended, the day and the next ones are done"):
     machine.succeed("mysql --execute \"GRANT INSERT ON warehouse.* TO 'airflow-worker'@'localhost'\"")
@@ -319,6 +402,7 @@ with subtest("A backfill does days again, in their order, while the newest day w
         )
     check_order(again)
     t.assertEqual(tasks(newest)[SENSOR]["state"], "deferred")
+    check_lateness(newest)
     check_warehouse(days)
     # Late events have come in with the days after them, and count now.
     for day in again:

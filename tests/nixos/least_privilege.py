@@ -138,6 +138,16 @@ with subtest("The owner of the warehouse reaches nothing else, and strangers not
     refused(sql("etl", "airflow", "SELECT 1"), "Access denied")
     refused(sql("nobody", "warehouse", "SELECT 1"), "Access denied")
 
+with subtest("Whoever measures sees counters or the loads, changes nothing, and is asked on the host alone"):
+    for database in ("airflow", "mysql", "warehouse"):
+        refused(sql("mysqld-exporter", database, "SELECT 1"), "Access denied")
+    machine.succeed(sql("etl-metrics", "warehouse", "SELECT COUNT(*) FROM day_load"))
+    refused(sql("etl-metrics", "warehouse", "DELETE FROM day_load"), "command denied")
+    refused(sql("etl-metrics", "airflow", "SELECT 1"), "Access denied")
+    sockets = machine.succeed("ss --no-header --listening --numeric --tcp --udp").split()
+    for port in (9102, 9104, 9121, 9125):
+        t.assertEqual({one for one in sockets if one.endswith(f":{port}")}, {f"127.0.0.1:{port}"})
+
 with subtest("Redis is for Airflow and its workers"):
     ping = "bash -c 'printf \"PING\\r\\n\" | nc -U -w 2 /run/redis-airflow/redis.sock'"
     for user in ("airflow", "airflow-worker"):

@@ -1,6 +1,7 @@
 """What airflow-health says."""
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -74,3 +75,30 @@ def test_what_is_said_for_people_and_for_machines(
     assert health.main(settings | {"page": (tmp_path / "gone").as_uri()}, ["--json"]) == 1
     gone, disk = json.loads(capsys.readouterr().out)
     assert (gone["well"], disk["well"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("last", "late"),
+    [
+        # Yesterday is done, and today isn't over.
+        (date(2016, 5, 9), 0),
+        # Yesterday ended an hour and a half ago, and the days before it a day each before that.
+        (date(2016, 5, 8), 5400),
+        (date(2016, 5, 1), 7 * 86400 + 5400),
+        # No day is done, of which 8 May is the first.
+        (None, 86400 + 5400),
+    ],
+)
+def test_a_day_is_late_since_its_end(health: ModuleType, last: date | None, late: float) -> None:
+    now = datetime(2016, 5, 10, 1, 30, tzinfo=UTC)
+    (figure,) = health.day_finding("daily", last, date(2016, 5, 8), now).figures
+    assert (figure.metric, figure.value, figure.labels) == (
+        "day_lateness_seconds",
+        late,
+        {"dag_id": "daily"},
+    )
+
+
+def test_a_dag_without_a_run_has_no_lateness(health: ModuleType) -> None:
+    found = health.day_finding("daily", None, None, datetime(2016, 5, 10, tzinfo=UTC))
+    assert (found.said, found.figures) == ("no day is done yet", ())

@@ -22,6 +22,7 @@
       jwtSecretFile = "/etc/credentials/jwt-secret";
     };
     databaseCleanup.enable = true;
+    metrics.enable = true;
     nginx = {
       enable = true;
       hostName = "localhost";

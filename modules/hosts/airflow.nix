@@ -79,6 +79,7 @@ in
     };
     backup.enable = true;
     databaseCleanup.enable = true;
+    metrics.enable = true;
   };
 
   services.etl = {

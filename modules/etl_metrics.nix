@@ -18,9 +18,9 @@ let
   hasWarehouse = cfg.warehouse.createLocally || cfg.warehouse.urlFile != null;
 in
 {
-  # Of all hosts, the main one tells.
+  # Of all hosts, the one with the web server tells.
   config =
-    mkIf (cfg.enable && airflow.metrics.enable && airflow.mainHost == null && hasWarehouse)
+    mkIf (cfg.enable && airflow.metrics.enable && airflow.webserver.enable && hasWarehouse)
       {
         users.users.${user} = {
           isSystemUser = true;

@@ -118,6 +118,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
                 "alarm",
                 "backup",
                 "database-cleanup",
+                "metrics",
                 "secrets",
                 "started",
                 "stopped",
@@ -127,6 +128,7 @@ def test_each_unit_runs_as_its_own_user() -> None:
         "airflow-worker-logs.service": ["airflow-worker"],
         "airflow-worker-watch.service": ["airflow-worker"],
         "etl-backup.service": ["etl"],
+        "etl-metrics.service": ["etl-metrics"],
         "etl-migrate.service": ["etl"],
         # MySQL's administrator is the system's.
         "etl-statistics-reader.service": ["root"],
@@ -388,7 +390,15 @@ def test_values_of_the_pipeline_arrive_as_they_are_written() -> None:
 
 def test_the_environment_has_all_that_the_dag_imports() -> None:
     found = evaluate("(evaluate [ hosts.etl ]).config.services.airflow.finalPackage.contents")
-    assert found.value == ["aiobotocore", "aiomysql", "apache-airflow", "etl", "mysqlclient", "redis"]
+    assert found.value == [
+        "aiobotocore",
+        "aiomysql",
+        "apache-airflow",
+        "etl",
+        "mysqlclient",
+        "redis",
+        "statsd",
+    ]
 
 
 def test_the_warehouse_is_its_workers_and_nobody_elses() -> None:
@@ -399,6 +409,8 @@ def test_the_warehouse_is_its_workers_and_nobody_elses() -> None:
         "airflow": {"airflow.*": "ALL PRIVILEGES"},
         "etl": {"warehouse.*": "ALL PRIVILEGES"},
         "airflow-worker": {"warehouse.*": "SELECT, INSERT, UPDATE, DELETE"},
+        "etl-metrics": {"warehouse.*": "SELECT"},
+        "mysqld-exporter": {"*.*": "USAGE"},
     }
     for server in SERVERS:
         if server != "webserver":

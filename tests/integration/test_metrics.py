@@ -113,14 +113,21 @@ def test_what_airflow_health_finds_is_told_with_its_figures(exported: Read, stat
     found = [
         health.Finding("queue default", "3", figures=(length,)),
         health.Finding("disk of /a,b=c:d", "full", well=False),
+        health.Finding("MySQL", "no answer", well=False),
     ]
-    metrics.send(statsd_port, "airflow", metrics.figures(found))
+    settings = dict.fromkeys((setting for _, setting in health.LOOKS.values()), None)
+    settings |= {"client": {}, "broker": "redis://"}
+    metrics.send(statsd_port, "airflow", metrics.figures(settings, found))
     expected = {
         'airflow_healthy{check="queue default"}': 1,
         'airflow_healthy{check="disk of /a_b_c_d"}': 0,
+        'airflow_healthy{check="MySQL"}': 0,
+        'airflow_healthy{check="Redis"}': 1,
         'airflow_queue_length{queue="default"}': 3,
     }
     until(lambda: expected.items() <= exported().items(), "all of them")
+    # There is none here.
+    assert 'airflow_healthy{check="certificate"}' not in exported()
 
 
 def test_the_rows_of_the_newest_day_and_of_all_days(warehouse: sa.URL, put: Put, source: S3Location) -> None:

@@ -28,6 +28,7 @@ let
 
   isBackedUp = cfg.warehouse.createLocally && airflow.backup.enable && helpers.hasServer;
   etl = lib.getExe' airflow.finalPackage "etl";
+  etlOfUnit = "${helpers.python} -m etl.cli";
   # One program that becomes the other: systemd takes only a main process's exit code for a
   # reason not to try again.
   migrate =
@@ -35,16 +36,16 @@ let
       toString (
         pkgs.writeShellScript "etl-migrate" ''
           set -euo pipefail
-          pending=$(${etl} migrate --pending)
+          pending=$(${etlOfUnit} migrate --pending)
           if [[ -n $pending ]]; then
             echo "backing up the warehouse before its tables are changed: $pending"
             ${airflow.backup.jobs.etl.command}
           fi
-          exec ${etl} migrate
+          exec ${etlOfUnit} migrate
         ''
       )
     else
-      "${etl} migrate";
+      "${etlOfUnit} migrate";
 
   workerUnits = map helpers.workerUnit (lib.attrNames helpers.workers);
 in

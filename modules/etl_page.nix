@@ -34,7 +34,7 @@ let
   ensureReader = pkgs.writeShellScript "etl-ensure-statistics-reader" ''
     set -euo pipefail
     [[ $(< "$CREDENTIALS_DIRECTORY/${user}") =~ password=([0-9a-f]{64})$ ]] || {
-      echo "${airflow.secrets.${user}.path} is damaged: remove it, and the host makes another one" >&2
+      echo "<3>${airflow.secrets.${user}.path} is damaged: remove it, and the host makes another one" >&2
       exit 78
     }
     ${config.services.mysql.package}/bin/mysql --no-defaults --socket /run/mysqld/mysqld.sock warehouse <<SQL

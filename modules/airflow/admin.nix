@@ -93,7 +93,7 @@ in
         helpers.oneshotConfig
         // helpers.offlineIfLocal
         // {
-          ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${script} ${cfg.admin.username} ${rolesFile}";
+          ExecStart = "${helpers.python} ${script} ${cfg.admin.username} ${rolesFile}";
         };
     };
   };

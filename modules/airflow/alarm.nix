@@ -60,11 +60,11 @@ in
       role = "alarm";
       user = if helpers.hasServer then "airflow" else "airflow-worker";
       environment.PYTHONPATH = toString cfg.health.folder;
-      serviceConfig = {
+      serviceConfig = helpers.quiet // {
         Type = "oneshot";
         StateDirectory = "airflow-alarm";
         TimeoutStartSec = "5min";
-        ExecStart = "${lib.getExe' cfg.finalPackage "python"} ${program} ${settings} ${cfg.health.settingsFile}";
+        ExecStart = "${helpers.python} ${program} ${settings} ${cfg.health.settingsFile}";
       };
     };
 

@@ -60,7 +60,7 @@ def main(settings: dict[str, Any], host_settings: dict[str, Any]) -> None:
     host = socket.gethostname()
     told = before["told"]
     for name, complaint in found.items():
-        print(f"{name}: {complaint}")
+        print(f"<4>{name}: {complaint}")
     if not found and told:
         send(
             settings, f"Airflow on {host} is well again", "Everything is well: airflow-health on the host.\n"

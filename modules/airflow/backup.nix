@@ -33,7 +33,7 @@ let
   ofUnit = job: settingsOf job (helpers.mysqlClient { inherit (job) isLocal user; });
   backUp =
     name: settings:
-    "${python} ${folder}/backup.py ${pkgs.writeText "${name}.json" (builtins.toJSON settings)}";
+    "${helpers.python} ${folder}/backup.py ${pkgs.writeText "${name}.json" (builtins.toJSON settings)}";
 
   restoreSettings = pkgs.writeText "airflow-restore.json" (
     builtins.toJSON {

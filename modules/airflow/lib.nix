@@ -23,7 +23,10 @@ rec {
 
   workerUnit = name: if name == "default" then "airflow-worker" else "airflow-worker-${name}";
 
-  airflow = lib.getExe' cfg.finalPackage "airflow";
+  # Units' programs, so that the journal knows their errors from the rest; and the command `airflow`.
+  journal = pkgs.writeTextDir "airflow_journal.py" (builtins.readFile ./airflow_journal.py);
+  python = "${lib.getExe' cfg.finalPackage "python"} ${journal}/airflow_journal.py";
+  airflow = "${python} -m airflow";
 
   usesSocket = cfg.redis.createLocally && cfg.redis.bind == null;
   redisUnit = lib.optional cfg.redis.createLocally "redis-airflow.service";
@@ -75,7 +78,7 @@ rec {
             *$'\n'*) complaint=''${4-"must be a single line"} ;;
           esac
           if [[ -n ''${complaint-} ]]; then
-            echo "$2: $3 $complaint" >&2
+            echo "''${JOURNAL_STREAM:+<3>}$2: $3 $complaint" >&2
             exit 78
           fi
         }
@@ -127,8 +130,12 @@ rec {
   secretsFor =
     role: lib.attrNames (lib.filterAttrs (_: secret: lib.elem role secret.roles) cfg.secrets);
 
-  # Airflow finds its auth manager by its Python name.
-  authManager = pkgs.writeTextDir "airflow_auth_manager.py" (builtins.readFile ./auth_manager.py);
+  # What Airflow finds by its Python name.
+  pythonPath = lib.concatStringsSep ":" [
+    (pkgs.writeTextDir "airflow_auth_manager.py" (builtins.readFile ./auth_manager.py))
+    (pkgs.writeTextDir "airflow_logging.py" (builtins.readFile ./airflow_logging.py))
+    journal
+  ];
 
   baseEnvironment =
     user:
@@ -137,7 +144,7 @@ rec {
       AIRFLOW_HOME = "/var/lib/${user}";
       HOME = "/var/lib/${user}";
       NO_COLOR = "1";
-      PYTHONPATH = toString authManager;
+      PYTHONPATH = pythonPath;
     }
     // cfg.environment;
 
@@ -294,6 +301,12 @@ rec {
   };
   offlineIfLocal = lib.optionalAttrs cfg.database.createLocally offline;
 
+  # For what runs again and again: that it starts and ends is no news.
+  quiet.LogLevelMax = "notice";
+
+  # Of a record that says the same every few seconds, with nothing to do.
+  without = record: { LogFilterPatterns = "~^INFO .*${record}"; };
+
   oneshotConfig = retried // {
     Type = "oneshot";
     RemainAfterExit = true;
@@ -360,7 +373,7 @@ rec {
   refuseOpenMysql = pkgs.writeShellScript "airflow-refuse-open-mysql" ''
     if ${config.services.mysql.package}/bin/mysql --no-defaults --socket /run/mysqld/mysqld.sock \
       --user root --execute "" 2> /dev/null; then
-      echo "services.mysql: root@localhost takes anybody without a password, so that every task can read Airflow's database (GHSA-6qxx-6rg8-c4p8). As root: mysql --execute 'ALTER USER root@localhost IDENTIFIED WITH auth_socket'; systemctl start airflow.target" >&2
+      echo "<3>services.mysql: root@localhost takes anybody without a password, so that every task can read Airflow's database (GHSA-6qxx-6rg8-c4p8). As root: mysql --execute 'ALTER USER root@localhost IDENTIFIED WITH auth_socket'; systemctl start airflow.target" >&2
       exit 78
     fi
   '';

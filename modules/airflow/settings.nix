@@ -135,11 +135,24 @@ in
         celery_broker_transport_options.health_check_interval = mkDefault 10;
         # A process of 50 MB beside every worker, for DAGs that come from git.
         dag_processor.stale_bundle_cleanup_interval = mkDefault 0;
+        # A table of all files every 30 s; the page has the errors.
+        dag_processor.print_stats_interval = mkDefault 0;
         logging = {
           base_log_folder = mkDefault "/var/log/airflow";
           colored_console_log = mkDefault false;
           dag_processor_child_process_log_directory = mkDefault "/var/log/airflow/dag_processor";
           dag_processor_log_target = mkDefault "stdout";
+          # The journal has the time; by the level and the brackets it knows a record's priority.
+          log_format = mkDefault "%(levelname)s [%(name)s] %(message)s";
+          logging_config_class = mkDefault "airflow_logging.LOGGING_CONFIG";
+          # What is said of each DAG file whenever it is read.
+          namespace_levels = mkDefault (
+            lib.concatStringsSep " " [
+              "airflow.dag_processing.dagbag=WARNING"
+              "airflow.models.dag=WARNING"
+              "airflow.serialization.definitions.dag=WARNING"
+            ]
+          );
         };
       };
     };

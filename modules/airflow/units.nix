@@ -122,7 +122,7 @@ in
             // helpers.offlineIfLocal
             // {
               ExecStart = lib.concatStringsSep " " (
-                [ "${lib.getExe' cfg.finalPackage "python"} ${migrate}" ]
+                [ "${helpers.python} ${migrate}" ]
                 ++ lib.optional cfg.backup.enable cfg.backup.jobs.airflow.command
               );
               # There is none yet when it is enabled while the host runs.
@@ -154,9 +154,12 @@ in
       (lib.mkIf cfg.scheduler.enable {
         systemd.services.airflow-scheduler = mkDaemon "scheduler" {
           description = "Airflow: scheduler";
-          serviceConfig = daemonConfig // {
-            ExecStart = "${airflow} scheduler";
-          };
+          serviceConfig =
+            daemonConfig
+            // helpers.without "Adopting or resetting orphaned tasks"
+            // {
+              ExecStart = "${airflow} scheduler";
+            };
         };
       })
 
@@ -177,12 +180,15 @@ in
         systemd.services.airflow-triggerer = mkDaemon "triggerer" {
           description = "Airflow: triggerer of deferred tasks";
           environment = forks;
-          serviceConfig = daemonConfig // {
-            # The web server of the same host reads what it logs from the same files.
-            ExecStart = "${airflow} triggerer" + lib.optionalString cfg.webserver.enable " --skip-serve-logs";
-            # What it ends with when it has been asked a second time.
-            SuccessExitStatus = 70;
-          };
+          serviceConfig =
+            daemonConfig
+            // helpers.without "(triggers|watchers) currently running"
+            // {
+              # The web server of the same host reads what it logs from the same files.
+              ExecStart = "${airflow} triggerer" + lib.optionalString cfg.webserver.enable " --skip-serve-logs";
+              # What it ends with when it has been asked a second time.
+              SuccessExitStatus = 70;
+            };
         };
       })
     ]

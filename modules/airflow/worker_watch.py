@@ -80,7 +80,7 @@ class Watch:
         if process is None or not has_room(broker, self.name):
             return
         if before & oldest(broker, self.queues):
-            print(f"{self.unit} has room and takes no tasks, though some wait: restarting it")
+            print(f"<4>{self.unit} has room and takes no tasks, though some wait: restarting it")
             # It finishes the tasks that it has.
             os.kill(process, signal.SIGTERM)
             self.waiting = set()

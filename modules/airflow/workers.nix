@@ -156,7 +156,7 @@ in
             user = "airflow-worker";
             after = helpers.redisUnit;
             serviceConfig = helpers.daemonConfig // {
-              ExecStart = "${python} ${watch} ${watched}";
+              ExecStart = "${helpers.python} ${watch} ${watched}";
               # It sees the workers, and tells them to end.
               ProtectProc = "default";
             };
@@ -176,7 +176,7 @@ in
             # After an hour it ends, and starts again when somebody looks again.
             ExecStart = lib.concatStringsSep " " [
               "${lib.getExe' pkgs.coreutils "timeout"} 1h"
-              "${python} -m uvicorn --fd 3 --no-access-log"
+              "${helpers.python} -m uvicorn --fd 3 --no-access-log"
               "--factory airflow.utils.serve_logs.log_server:get_app"
             ];
             SuccessExitStatus = "124 143";

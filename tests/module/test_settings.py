@@ -11,6 +11,7 @@ import pytest
 
 from tests.module.nix import evaluate
 from tests.module.system import system
+from tests.unit.programs import PROGRAMS
 
 pytest.importorskip("airflow", reason="there is no Airflow to read its configuration with")
 
@@ -39,6 +40,8 @@ def _airflow(program: str, settings: str, home: Path) -> Any:
         # Airflow wants the driver of its database even to be asked for its settings.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://",
     }
+    # What units find by its Python name.
+    environment["PYTHONPATH"] = str(PROGRAMS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -24,7 +24,13 @@ OF_SYSTEMD = {
 # They run nothing: they are for the order of others.
 BARRIERS = {"airflow-started.service", "airflow-stopped.service"}
 # What each version of systemd was the first to know.
-SINCE = {"PrivatePIDs": 257, "RestartMaxDelaySec": 254, "RestartMode": 254, "RestartSteps": 254}
+SINCE = {
+    "LogFilterPatterns": 253,
+    "PrivatePIDs": 257,
+    "RestartMaxDelaySec": 254,
+    "RestartMode": 254,
+    "RestartSteps": 254,
+}
 HARDENING = {
     "CapabilityBoundingSet": [""],
     "KeyringMode": ["private"],
@@ -71,6 +77,8 @@ EXCEPTIONS = {
     "airflow-worker-logs.service": DAEMON,
     **dict.fromkeys(BARRIERS, OFFLINE),
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},
+    "airflow-log-size.service": OFFLINE,
+    "airflow-worker-log-size.service": OFFLINE,
     # With a local database these need no network.
     "airflow-admin.service": OFFLINE,
     "airflow-database-cleanup.service": OFFLINE,
@@ -158,7 +166,7 @@ def test_a_unit_runs_one_program(name: str) -> None:
             # No shell between systemd and what it signals.
             if host.service(unit)["Type"] == ["notify"]:
                 assert r"/bin/systemd-notify --ready --exec -- \; " in host.service(unit)["ExecStart"][0]
-                program = "-worker-watch.py " if unit == "airflow-worker-watch.service" else "/bin/airflow "
+                program = "-worker-watch.py " if unit == "airflow-worker-watch.service" else " -m airflow "
                 assert program in host.service(unit)["ExecStart"][0]
 
 
@@ -217,7 +225,9 @@ def test_a_change_of_settings_restarts_all_that_read_them() -> None:
     after = system("{ imports = [ hosts.single ]; services.airflow.settings.core.parallelism = 3; }").texts
     unchanged = {unit for unit in before if before[unit] == after[unit]}
     assert unchanged == BARRIERS | {
+        "airflow-log-size.timer",
         "airflow-secrets.service",
+        "airflow-worker-log-size.timer",
         "airflow-worker-logs.socket",
         "airflow.target",
         "mysql.service.d/overrides.conf",

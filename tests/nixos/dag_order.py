@@ -209,7 +209,8 @@ def check_journal(days):
         message = entry["MESSAGE"]
         for day in days:
             for task_id in TASKS:
-                if isinstance(message, str) and f"run_id={run_id(day)} task_id={task_id} " in message:
+                words = message.split() if isinstance(message, str) else []
+                if f"run_id={run_id(day)}" in words and f"task_id={task_id}" in words:
                     at = int(entry["__REALTIME_TIMESTAMP"])
                     first, last = spans.get((day, task_id), (at, at))
                     spans[day, task_id] = (min(first, at), max(last, at))

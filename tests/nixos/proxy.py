@@ -52,6 +52,17 @@ wait_for_airflow(machine)
 machine.wait_for_unit("nginx.service", timeout=30)
 machine.wait_for_open_port(80)
 
+with subtest("With nothing to do there is little to read: at most five lines a minute"):
+    for dag in ("daily_etls", "reload_days"):
+        wait_for(f"{dag} is there", lambda dag=dag: api(machine, "GET", f"dags/{dag}"))
+        api(machine, "PATCH", f"dags/{dag}", {"is_paused": True})
+    units = " ".join(f"--unit '{unit}'" for unit in ("airflow*", "etl*", "mysql", "nginx", "redis-airflow"))
+    machine.wait_until_succeeds(
+        f'test "$(journalctl --since -60s --output cat {units} | tee /run/newest | wc --lines)" -le 5',
+        timeout=240,
+    )
+    machine.log(machine.succeed("cat /run/newest"))
+
 with subtest("The page comes through nginx"):
     t.assertIn("<title>Airflow</title>", get("/"))
     t.assertEqual(status("/auth/login/"), "200")

@@ -9,6 +9,7 @@
     ./database.nix
     ./redis.nix
     ./units.nix
+    ./task_logs.nix
     ./workers.nix
     ./admin.nix
     ./health.nix

@@ -20,7 +20,11 @@ def test_enable_alone_is_a_whole_host() -> None:
         "airflow-migrate.service",
         "airflow-admin.service",
         *(f"airflow-{server}.service" for server in SERVERS),
+        "airflow-log-size.service",
+        "airflow-log-size.timer",
         "airflow-worker.service",
+        "airflow-worker-log-size.service",
+        "airflow-worker-log-size.timer",
         "airflow-worker-logs.service",
         "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
@@ -119,12 +123,14 @@ def test_each_unit_runs_as_its_own_user() -> None:
                 "backup",
                 "database-cleanup",
                 "metrics",
+                "log-size",
                 "secrets",
                 "started",
                 "stopped",
             )
         },
         "airflow-worker.service": ["airflow-worker"],
+        "airflow-worker-log-size.service": ["airflow-worker"],
         "airflow-worker-logs.service": ["airflow-worker"],
         "airflow-worker-watch.service": ["airflow-worker"],
         "etl-backup.service": ["etl"],
@@ -205,6 +211,8 @@ def test_a_worker_host_is_four_lines_and_runs_a_worker_alone() -> None:
         "airflow-started.service",
         "airflow-stopped.service",
         "airflow-worker.service",
+        "airflow-worker-log-size.service",
+        "airflow-worker-log-size.timer",
         "airflow-worker-logs.service",
         "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
@@ -263,6 +271,8 @@ def test_more_workers_on_a_host() -> None:
     assert {unit for unit in workers.units if "worker" in unit} == {
         "airflow-worker.service",
         "airflow-worker-large.service",
+        "airflow-worker-log-size.service",
+        "airflow-worker-log-size.timer",
         "airflow-worker-logs.service",
         "airflow-worker-logs.socket",
         "airflow-worker-watch.service",
@@ -454,9 +464,9 @@ def test_a_page_of_a_warehouse_elsewhere_is_given_its_address() -> None:
 def test_the_warehouses_tables_are_there_before_the_dag_runs() -> None:
     etl = system(ETL)
     # Where backups are made, of what there is before it changes.
-    assert etl.script("-etl-migrate").endswith("/bin/etl migrate\n")
+    assert etl.script("-etl-migrate").endswith(" -m etl.cli migrate\n")
     without = system("{ imports = [ hosts.etl ]; services.airflow.backup.enable = lib.mkForce false; }")
-    assert without.service("etl-migrate.service")["ExecStart"][0].endswith("/bin/etl migrate")
+    assert without.service("etl-migrate.service")["ExecStart"][0].endswith(" -m etl.cli migrate")
     assert "mysql.service" in etl.relation("etl-migrate.service", "After")
     for unit in ("airflow-scheduler.service", "airflow-worker.service"):
         assert "etl-migrate.service" in etl.relation(unit, "After")
@@ -554,8 +564,8 @@ def test_maintenance_runs_at_its_times() -> None:
     for job in ("airflow-backup", "etl-backup", "airflow-database-cleanup"):
         assert etl.units[f"{job}.timer"]["Install"]["WantedBy"] == ["timers.target"]
         assert "Install" not in etl.units[f"{job}.service"]
-    cleanup = etl.script("-airflow-database-cleanup")
-    assert "--date '90 days ago'" in cleanup
+    assert etl.service("airflow-database-cleanup.service")["ExecStart"][0].endswith("-cleanup.py 90")
+    assert etl.units["airflow-log-size.timer"]["Timer"]["OnCalendar"] == ["hourly"]
 
 
 def test_each_database_is_backed_up_by_its_owner_and_before_its_tables_change() -> None:

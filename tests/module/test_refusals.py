@@ -37,6 +37,11 @@ REFUSED = [
         id="password of a local database",
     ),
     pytest.param(
+        f'{{ {SINGLE} services.airflow.taskLogs.remote = {{ url = "s3://logs"; connection = "logs"; }}; }}',
+        "services.airflow.taskLogs.remote.connection: services.airflow.connections has no logs.",
+        id="remote logs by a connection that isn't there",
+    ),
+    pytest.param(
         f'{{ {SINGLE} services.airflow.database.user = "flow"; }}',
         "services.airflow.database: a local database (createLocally) knows its user by the OS user; "
         'leave user at "airflow".',

@@ -1,7 +1,13 @@
-# A host that was told nothing but enable = true: its units, their order, and what outlives a boot.
+# A host that was told nothing but enable = true: its units, their order, what they say, and what outlives a boot.
+import re
 
 DAEMONS = ["webserver", "scheduler", "dag-processor", "triggerer", "worker"]
 UNITS = [f"airflow-{name}.service" for name in DAEMONS]
+
+
+def said(options=""):
+    """Return what the units of Airflow have said in this boot."""
+    return machine.succeed(f"journalctl --boot --unit 'airflow-*' --output cat {options}").splitlines()
 
 
 def healthy():
@@ -61,6 +67,53 @@ with subtest("The units start in order, after one migration"):
     check_order_of_units()
     t.assertEqual(migrations(), 1)
     t.assertEqual(machine.succeed("systemctl --failed --plain --no-legend --no-pager"), "")
+
+with subtest("The journal knows errors from the rest, and says once when it was"):
+    t.assertEqual(said("--priority err"), [])
+    # Of the host's time, too.
+    stamped = [line for line in said() if re.search(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d", line)]
+    t.assertEqual(stamped, [])
+    machine.succeed(
+        """printf '# A DAG of airflow.\\ndef broken():\\n    raise RuntimeError("broken by intent")\\n\\nbroken()\\n' > /var/lib/airflow-dags/broken.py""",
+        "systemctl restart airflow-dag-processor",
+    )
+    machine.wait_until_succeeds(
+        "journalctl --unit airflow-dag-processor --priority err | grep 'broken by intent'", timeout=60
+    )
+    machine.succeed("rm /var/lib/airflow-dags/broken.py", "systemctl restart airflow-dag-processor")
+    # An exception that nobody catches is one in all of its lines.
+    drop_in = "/run/systemd/system/airflow-triggerer.service.d"
+    machine.succeed(
+        f"mkdir -p {drop_in}",
+        f"printf '[Service]\\nEnvironment=AIRFLOW__LOGGING__LOGGING_LEVEL=NONSENSE\\n' > {drop_in}/broken.conf",
+        "systemctl daemon-reload",
+        "systemctl restart airflow-triggerer",
+    )
+    machine.wait_until_succeeds(
+        "journalctl --unit airflow-triggerer --priority err --output cat "
+        "| sed --quiet '/^Traceback /,/NONSENSE/p' | grep '^  File '",
+        timeout=60,
+    )
+    machine.succeed(f"rm -r {drop_in}", "systemctl daemon-reload", "systemctl restart airflow-triggerer")
+
+with subtest("A command's answer is nothing but that"):
+    for what in ("dags", "connections", "users", "pools"):
+        answers = json.loads(machine.succeed(f"airflow {what} list --output json 2> /dev/null"))
+        t.assertIsInstance(answers, list, what)
+    t.assertEqual(answers[0]["pool"], "default_pool")
+
+with subtest("Old log files of tasks go"):
+    for user in ("airflow", "airflow-worker"):
+        old, new = f"/var/log/{user}/dag_id=old", f"/var/log/{user}/dag_id=new"
+        machine.succeed(
+            f"runuser -u {user} -- mkdir {old} {new}",
+            f"runuser -u {user} -- touch --date '31 days ago' {old}/attempt=1.log {old}",
+            f"runuser -u {user} -- touch --date '29 days ago' {new}/attempt=1.log",
+            f"systemd-tmpfiles --clean --prefix /var/log/{user}",
+            f"systemctl start {user}-log-size",
+        )
+        machine.fail(f"test -e {old}")
+        machine.succeed(f"test -e {new}/attempt=1.log")
 
 with subtest("The secrets that the host made are nobody else's"):
     for line in secrets().splitlines()[-4:]:

@@ -101,6 +101,9 @@ def wait_for_load(day, fault):
 
 with subtest("The network of the worker host is cut in mid-load, and comes back"):
     start_the_load(SECOND)
+    # What runs is read where it runs.
+    log = api(main, "GET", f"{LOAD.format(run_of(SECOND))}/logs/1")
+    t.assertIn("http://worker:8793/log/", json.dumps(log))
     worker.succeed("ip link set eth1 down")
     main.succeed("systemctl stop hold")
     main.sleep(30)
@@ -140,3 +143,8 @@ with subtest("The worker host is gone for good in mid-load: its task moves to th
     spare.succeed("systemctl start airflow-worker", timeout=120)
     main.succeed("systemctl stop hold")
     t.assertEqual(wait_for_load(fifth, "worker host gone")["hostname"], "spare")
+
+with subtest("The logs of the tasks that it ran are still there, from S3"):
+    log = json.dumps(api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1"))
+    t.assertIn("s3://events/task-logs/dag_id=daily_etls/", log)
+    t.assertIn("1 lines of 1 objects", log)

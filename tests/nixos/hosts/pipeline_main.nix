@@ -3,11 +3,16 @@
   services.airflow = {
     enable = true;
     admin.passwordFile = "/etc/credentials/admin-password";
+    connections.task_logs.uriFile = "/etc/credentials/connection-task-logs";
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
     health.workersElsewhere = [ "worker-default" ];
     openFirewall = true;
     redis.bind = "192.168.1.1";
     redis.passwordFile = "/etc/credentials/redis-password";
+    taskLogs.remote = {
+      url = "s3://events/task-logs";
+      connection = "task_logs";
+    };
     webserver.host = "0.0.0.0";
     workers.default.enable = false;
   };

@@ -6,6 +6,10 @@
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
     openFirewall = true;
     redis.passwordFile = "/etc/credentials/redis-password";
+    taskLogs.remote = {
+      url = "s3://events/task-logs";
+      connection = "task_logs";
+    };
   };
 
   services.etl = {

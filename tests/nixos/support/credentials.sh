@@ -20,4 +20,5 @@ done
 random fernet-key | head -c 32 | base64 | tr '+/' '-_' | keep fernet-key
 printf '[default]\naws_access_key_id = test\naws_secret_access_key = %s\n' "$(random aws)" | keep aws
 echo "http://billing:$(random billing)@billing.example.org/" | keep connection-billing
+echo "aws://test:$(random task-logs)@/?endpoint_url=http%3A%2F%2Fmain%3A5000&region_name=us-east-1" | keep connection-task-logs
 echo "mysql+mysqldb://worker:$(random warehouse)@main/warehouse?charset=utf8mb4" | keep warehouse-url

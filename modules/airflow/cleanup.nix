@@ -11,6 +11,8 @@ let
 
   cfg = config.services.airflow;
   helpers = import ./lib.nix { inherit config lib pkgs; };
+
+  program = pkgs.writeText "cleanup.py" (builtins.readFile ./cleanup.py);
 in
 {
   options.services.airflow.databaseCleanup = {
@@ -19,7 +21,11 @@ in
     retentionDays = mkOption {
       type = types.ints.positive;
       default = 90;
-      description = "Age in days from which rows are deleted.";
+      description = ''
+        Age in days from which rows are deleted. What MySQL would refuse to delete stays
+        until it is no longer referred to: a DAG with a task instance that never started.
+        It takes an hour at most, and goes on at its next time.
+      '';
     };
   };
 
@@ -29,14 +35,8 @@ in
       role = "cleanup";
       inherit (cfg.databaseCleanup) startAt;
       serviceConfig = helpers.offlineIfLocal // {
-        ExecStart = toString (
-          pkgs.writeShellScript "airflow-database-cleanup" ''
-            set -euo pipefail
-            exec ${helpers.airflow} db clean --yes --skip-archive --error-on-cleanup-failure \
-              --clean-before-timestamp "$(${pkgs.coreutils}/bin/date --utc --iso-8601=seconds \
-                --date ${lib.escapeShellArg "${toString cfg.databaseCleanup.retentionDays} days ago"})"
-          ''
-        );
+        TimeoutStartSec = "1h";
+        ExecStart = "${helpers.python} ${program} ${toString cfg.databaseCleanup.retentionDays}";
       };
     };
 

@@ -19,12 +19,13 @@ let
       connections = true;
     };
 
+  command = pkgs.writeText "airflow-command.py" (builtins.readFile ./airflow_command.py);
   rotate = pkgs.writeText "rotate-fernet-key.py" (builtins.readFile ./rotate_fernet_key.py);
 in
 {
   config = lib.mkIf (cfg.enable && helpers.hasServer) {
     environment.systemPackages = [
-      (mkCommand "airflow" helpers.airflow)
+      (mkCommand "airflow" "${helpers.python} ${command}")
       (mkCommand "airflow-rotate-fernet-key" "${lib.getExe' cfg.finalPackage "python"} ${rotate}")
     ];
   };

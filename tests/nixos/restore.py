@@ -130,3 +130,26 @@ with subtest("Tables are backed up before a migration changes them"):
     t.assertEqual(len(backups("/var/backup/airflow")), 2)
     newest = f"/var/backup/etl/{backups('/var/backup/etl')[-1]}"
     machine.succeed(f"zstd --decompress --stdout {newest} | grep 'CREATE TABLE `kept`'")
+
+with subtest("Old rows are deleted, those in use when they no longer are, and none of the future"):
+    old = "'2020-01-01 00:00:00'"
+    machine.succeed("systemctl stop airflow-dag-processor airflow-scheduler")
+    query(
+        "airflow",
+        f"UPDATE dag SET last_parsed_time = {old} WHERE dag_id = 'daily_etls'; UPDATE log SET dttm = {old}; "
+        "UPDATE task_instance SET start_date = NULL WHERE dag_id = 'daily_etls'",
+    )
+    counts = (
+        "SELECT (SELECT COUNT(*) FROM dag WHERE dag_id = 'daily_etls'), "
+        "(SELECT COUNT(*) FROM log WHERE dttm < '2021-01-01'), "
+        "(SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE '%deleted%')"
+    )
+    t.assertIn(
+        "in the future", machine.fail("airflow db clean --yes --clean-before-timestamp 2999-01-01 2>&1")
+    )
+    t.assertEqual(query("airflow", counts)[0].split()[0], "1")
+    machine.succeed("systemctl start airflow-database-cleanup", timeout=120)
+    t.assertEqual(query("airflow", counts)[0].split(), ["1", "0", "0"])
+    query("airflow", f"UPDATE task_instance SET start_date = {old} WHERE dag_id = 'daily_etls'")
+    machine.succeed("systemctl start airflow-database-cleanup", timeout=120)
+    t.assertEqual(query("airflow", counts)[0].split(), ["0", "0", "0"])

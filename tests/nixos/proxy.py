@@ -58,7 +58,10 @@ with subtest("With nothing to do there is little to read: at most five lines a m
         api(machine, "PATCH", f"dags/{dag}", {"is_paused": True})
     units = " ".join(f"--unit '{unit}'" for unit in ("airflow*", "etl*", "mysql", "nginx", "redis-airflow"))
     machine.wait_until_succeeds(
-        f'test "$(journalctl --since -60s --output cat {units} | tee /run/newest | wc --lines)" -le 5',
+        # What the kernel has not for a container, systemd tells of whenever a unit starts or ends.
+        f"journalctl --since -60s --output cat {units} | grep --invert-match --extended-regexp "
+        "'Failed to read pids.max|we lack privileges for network namespace' > /run/newest; "
+        'test "$(wc --lines < /run/newest)" -le 5',
         timeout=240,
     )
     machine.log(machine.succeed("cat /run/newest"))

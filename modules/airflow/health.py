@@ -267,7 +267,7 @@ def findings(settings: dict[str, Any]) -> Iterator[Finding]:
         What was found, and of what can't be asked, why.
     """
     for name, (look, setting) in LOOKS.items():
-        if settings[setting]:
+        if settings[setting] is not None:
             try:
                 yield from look(settings)
             except Exception as error:  # noqa: BLE001 - whatever it is, it isn't well

@@ -35,7 +35,7 @@ def figures(settings: dict[str, Any], found: Iterable[Finding]) -> Iterator[Figu
         yield Figure("healthy", float(one.well), {"check": one.name})
         yield from one.figures
     for name, (_, setting) in LOOKS.items():
-        if settings[setting] and name not in told:
+        if settings[setting] is not None and name not in told:
             yield Figure("healthy", 1, {"check": name})
 
 

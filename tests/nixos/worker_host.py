@@ -60,6 +60,24 @@ with subtest("Health on the main host knows of its worker, and on the worker hos
     for host in (main, worker):
         host.wait_until_succeeds("airflow-health >&2", timeout=60)
     main.succeed("airflow-health | grep '^ok   worker-default .*takes tasks of default'")
+    worker.succeed("airflow-health | grep '^ok   airflow-worker.service'")
+
+with subtest("Each host has metrics of its own: of its units, and the worker's of its tasks"):
+    for host, port, sample in (
+        (main, 9121, "redis_up 1"),
+        (main, 9104, "mysql_up 1"),
+        (main, 9102, 'airflow_queue_length{queue="default"} 0'),
+        (main, 9102, 'airflow_healthy{check="airflow-scheduler.service"} 1'),
+        (worker, 9102, 'airflow_healthy{check="airflow-worker.service"} 1'),
+        (worker, 9102, 'airflow_ti_finish{.*task_id="etl_load_events"'),
+    ):
+        host.wait_until_succeeds(f"{CURL} http://127.0.0.1:{port}/metrics | grep '^{sample}'", timeout=90)
+    worker.fail("systemctl is-active prometheus-mysqld-exporter.service prometheus-redis-exporter.service")
+    # The password is where only the exporter reads it.
+    exporter = main.get_unit_property("prometheus-redis-exporter.service", "MainPID")
+    main.fail(
+        f"grep --text --quiet --file /etc/credentials/redis-password /proc/{exporter}/environ /proc/{exporter}/cmdline"
+    )
 
 with subtest("The logs of its tasks are readable from the main host"):
     log = api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1")

@@ -42,6 +42,15 @@ def test_jobs_are_unwell_only_when_they_failed(
 NOTHING = dict.fromkeys(("units", "page", "client", "broker", "folders", "certificate", "timers"))
 
 
+def test_a_host_that_has_no_server_of_its_own_has_units(
+    health: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"Wants": "airflow-worker.service", "ActiveState": "failed", "SubState": "x", "Result": "x"}
+    monkeypatch.setattr(health, "show", lambda *_: found)
+    (worker,) = health.findings(NOTHING | {"units": []})
+    assert (worker.name, worker.well) == ("airflow-worker.service", False)
+
+
 def test_the_web_server_s_report_is_part_of_it(health: ModuleType, tmp_path: Path) -> None:
     report = tmp_path / "health"
     parts = {

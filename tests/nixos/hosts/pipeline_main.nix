@@ -6,6 +6,7 @@
     connections.task_logs.uriFile = "/etc/credentials/connection-task-logs";
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
     health.workersElsewhere = [ "worker-default" ];
+    metrics.enable = true;
     openFirewall = true;
     redis.bind = "192.168.1.1";
     redis.passwordFile = "/etc/credentials/redis-password";

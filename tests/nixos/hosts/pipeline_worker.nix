@@ -4,6 +4,7 @@
     enable = true;
     mainHost = "main";
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
+    metrics.enable = true;
     openFirewall = true;
     redis.passwordFile = "/etc/credentials/redis-password";
     taskLogs.remote = {

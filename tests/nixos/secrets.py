@@ -102,7 +102,7 @@ with subtest("While everything runs, secrets are nowhere but where they belong")
         "systemd-run --quiet --unit command $(command -v airflow) triggerer --skip-serve-logs --capacity 9"
     )
     machine.wait_until_succeeds(
-        "pgrep --uid airflow --full 'airflow triggerer --skip-serve-logs --capacity 9'", timeout=30
+        "pgrep --uid airflow --full 'triggerer --skip-serve-logs --capacity 9'", timeout=30
     )
     command = [place for place in places_of_secrets(machine) if "airflow-command" in place]
     t.assertEqual(places_of_secrets(machine), command)

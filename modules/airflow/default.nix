@@ -3,6 +3,7 @@
   imports = [
     ./options.nix
     ./settings.nix
+    ./bundles.nix
     ./credentials.nix
     ./connections.nix
     ./smtp.nix

@@ -134,7 +134,9 @@ in
         # twice as many seconds; by default after 51.
         celery_broker_transport_options.health_check_interval = mkDefault 10;
         # A process of 50 MB beside every worker, for DAGs that come from git.
-        dag_processor.stale_bundle_cleanup_interval = mkDefault 0;
+        dag_processor.stale_bundle_cleanup_interval = lib.mkIf (lib.all (bundle: bundle.git == null) (
+          lib.attrValues cfg.dagBundles
+        )) (mkDefault 0);
         # A table of all files every 30 s; the page has the errors.
         dag_processor.print_stats_interval = mkDefault 0;
         logging = {

@@ -5,6 +5,14 @@ self: {
     ./hosts/pipeline_main.nix
     ./support
     ./support/vm.nix
+    # It has the DAGs' repository.
+    (
+      { pkgs, ... }:
+      {
+        environment.systemPackages = [ pkgs.git ];
+        services.openssh.enable = true;
+      }
+    )
   ];
   spare.imports = [
     self.nixosModules.default

@@ -12,15 +12,73 @@ def login(day):
     )
 
 
+DAG_FROM_GIT = """
+from airflow.sdk import DAG, task
+
+with DAG("acme", is_paused_upon_creation=False):
+
+    @task
+    def say():
+        print("{said}")
+
+    say()
+"""
+
+
+def commit(said):
+    """Commit a DAG that says something, and return which commit it is."""
+    main.succeed(f"cat > /srv/work/dags/acme.py <<'END'{DAG_FROM_GIT.format(said=said)}END")
+    git = "git -C /srv/work -c user.name=us -c user.email=us@example.org"
+    main.succeed(f"{git} add . && {git} commit --quiet --message '{said}' && {git} push --quiet origin main")
+    return main.succeed(f"{git} rev-parse HEAD").strip()
+
+
+def start_worker(host):
+    """Start a worker host, with the key of the repository and that of its server."""
+    host.start()
+    host.succeed(
+        f"umask 077; echo {keys[0]} | base64 --decode > /run/dags-key",
+        f"rm -f /etc/ssh/ssh_known_hosts; echo {keys[1]} | base64 --decode > /etc/ssh/ssh_known_hosts",
+        "systemctl start airflow.target",
+    )
+
+
+def run_from_git(number):
+    """Run the DAG of the repository, and return its run and its task."""
+    made = api(main, "POST", "dags/acme/dagRuns", {"dag_run_id": f"run{number}", "logical_date": None})
+    run = f"dags/acme/dagRuns/{made['dag_run_id']}"
+    wait_for("the run is done", lambda: api(main, "GET", run)["state"] == "success")
+    return api(main, "GET", run), api(main, "GET", f"{run}/taskInstances/say")
+
+
 # The warehouse is on the main host; the worker comes when there is a user for it.
 main.start()
 wait_for_airflow(main)
+
+with subtest("A deploy key that isn't there is named"):
+    main.wait_until_succeeds(
+        "journalctl --unit airflow-dag-processor | "
+        "grep 'services.airflow.dagBundles.acme.git.keyFile: /run/dags-key does not exist'",
+        timeout=60,
+    )
+    main.succeed(
+        "systemctl start sshd || systemctl start ssh",
+        "ssh-keygen -q -t ed25519 -N '' -f /run/dags-key",
+        "mkdir -p -m 0700 /root/.ssh && cp /run/dags-key.pub /root/.ssh/authorized_keys",
+        "git init --quiet --bare --initial-branch main /srv/dags.git",
+        "git clone --quiet /srv/dags.git /srv/work 2> /dev/null && mkdir /srv/work/dags",
+    )
+    main.wait_until_succeeds("ssh-keyscan -t ed25519 main 2> /dev/null > /run/known && test -s /run/known")
+    keys = main.succeed("base64 --wrap 0 /run/dags-key; echo; base64 --wrap 0 /run/known").split()
+    first_commit = commit("first")
+    main.succeed("mv --force /run/known /etc/ssh/ssh_known_hosts", "systemctl start airflow.target")
+
 main.succeed(
     'password=$(sed "s/.*worker:\\(.*\\)@.*/\\1/" /etc/credentials/warehouse-url); mysql <<< "'
     "CREATE USER 'worker'@'%' IDENTIFIED BY '$password'; "
     "GRANT SELECT, INSERT, UPDATE, DELETE ON warehouse.* TO 'worker'@'%'\""
 )
-worker.start()
+start_worker(worker)
 
 with subtest("Each host has its own units, and no more"):
     worker.wait_for_unit("airflow-worker.service", timeout=300)
@@ -84,6 +142,16 @@ with subtest("The logs of its tasks are readable from the main host"):
     t.assertIn("1 lines of 1 objects", json.dumps(log))
     main.fail("curl --silent --show-error --fail http://worker:8793/log/")
 
+with subtest("DAGs come from a git repository, and a run keeps to its commit"):
+    wait_for("the DAG is known", lambda: api(main, "GET", "dags/acme")["bundle_name"] == "acme")
+    run, task = run_from_git(1)
+    t.assertEqual((run["bundle_version"], task["hostname"]), (first_commit, "worker"))
+    second_commit = commit("second")
+    wait_for("it is read", lambda: api(main, "GET", "dags/acme")["bundle_version"] == second_commit)
+    run, task = run_from_git(2)
+    t.assertEqual(run["bundle_version"], second_commit)
+    t.assertIn("second", json.dumps(api(main, "GET", "dags/acme/dagRuns/run2/taskInstances/say/logs/1")))
+
 SECOND = date(2016, 2, 22)
 LOAD = "dags/daily_etls/dagRuns/{}/taskInstances/etl_load_events"
 
@@ -134,7 +202,7 @@ with subtest("A host is drained while its task runs, and another one is added: n
     worker.fail("airflow-drain nobody")
     worker.succeed("systemd-run --quiet --collect --unit drain $(command -v airflow-drain) default")
     worker.wait_until_succeeds("journalctl --unit drain | grep 'default finishes 1 tasks'", timeout=60)
-    spare.start()
+    start_worker(spare)
     spare.wait_for_unit("airflow-worker.service", timeout=300)
     main.succeed("systemctl stop hold")
     drained = wait_for_load(third, "worker host drained")

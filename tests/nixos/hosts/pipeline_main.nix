@@ -7,6 +7,14 @@
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
     health.workersElsewhere = [ "worker-default" ];
     metrics.enable = true;
+    dagBundles.acme = {
+      git = {
+        url = "root@main:/srv/dags.git";
+        folder = "dags";
+        keyFile = "/run/dags-key";
+      };
+      refreshInterval = 5;
+    };
     openFirewall = true;
     redis.bind = "192.168.1.1";
     redis.passwordFile = "/etc/credentials/redis-password";

@@ -5,6 +5,14 @@
     mainHost = "main";
     credentials.apiSecretKeyFile = "/etc/credentials/api-secret-key";
     metrics.enable = true;
+    dagBundles.acme = {
+      git = {
+        url = "root@main:/srv/dags.git";
+        folder = "dags";
+        keyFile = "/run/dags-key";
+      };
+      refreshInterval = 5;
+    };
     openFirewall = true;
     redis.passwordFile = "/etc/credentials/redis-password";
     taskLogs.remote = {

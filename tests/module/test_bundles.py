@@ -57,4 +57,6 @@ def test_the_key_is_a_credential_of_those_who_read_dags() -> None:
 )
 def test_a_bundle_is_a_folder_or_a_repository(bundle: str) -> None:
     (refusal,) = refusals(f"{{ services.airflow = {{ enable = true; dagBundles.acme = {bundle}; }}; }}")
-    assert refusal.startswith("services.airflow.dagBundles.acme: set path to a folder, or git to a repository")
+    assert refusal.startswith(
+        "services.airflow.dagBundles.acme: set path to a folder, or git to a repository"
+    )

@@ -123,7 +123,7 @@ in
             character-set-server = mkDefault "utf8mb4";
             # Reached by its socket only.
             mysqlx = mkDefault "OFF";
-            # Half of the server's memory, for statistics that Airflow doesn't look at.
+            # Some 200 MB, for statistics that Airflow doesn't look at.
             performance_schema = mkDefault "OFF";
             skip-networking = mkDefault true;
           };

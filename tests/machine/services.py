@@ -66,7 +66,6 @@ MYSQL_SETTINGS = {
     "pid-file": "/run/mysqld/mysqld.pid",
     "log-error": "stderr",
     "plugin-load-add": "auth_socket.so",
-    "performance-schema": False,
     "innodb_redo_log_capacity": "16M",
 }
 REDIS_UNIT = f"""\

@@ -42,10 +42,15 @@ class OpenMysql:
         if program is None:
             raise SystemExit("mysqld was not found: install MySQL's server")
         shutil.chown(self.folder, "mysql")
-        data, log = f"--datadir={self.folder / 'data'}", f"--log-error={self.folder / 'log'}"
-        subprocess.run([program, *OPTIONS, data, log, "--initialize-insecure"], check=True)
-        socket = f"--socket={self.folder / 'socket'}"
-        self._server = subprocess.Popen([program, *OPTIONS, data, log, socket])
+        options = [
+            *OPTIONS,
+            f"--datadir={self.folder / 'data'}",
+            f"--log-error={self.folder / 'log'}",
+            # An index of years is sorted there, for which memory is too small.
+            f"--tmpdir={self.folder}",
+        ]
+        subprocess.run([program, *options, "--initialize-insecure"], check=True)
+        self._server = subprocess.Popen([program, *options, f"--socket={self.folder / 'socket'}"])
         self._wait()
         with self._root().connect() as connection:
             connection.execute(sa.text("CREATE DATABASE bench"))

@@ -36,6 +36,7 @@ def full(name: str, folder: str) -> Fault:
 
 LOAD = "etl load-events --run-date 2016-02-21"
 CLEAR = "airflow tasks clear --yes --start-date 2016-02-21 --end-date 2016-02-21 daily_etls"
+FEW_FILES = "/run/systemd/system/airflow-worker.service.d/few-files.conf"
 REDIS_DATA = "/var/lib/redis-airflow/appendonlydir /var/lib/redis-airflow/dump.rdb"
 
 FAULTS = (
@@ -73,6 +74,13 @@ FAULTS = (
         "systemd-run --quiet --collect --unit second $(command -v airflow) scheduler",
         30,
         "systemctl stop second",
+    ),
+    Fault(
+        "a worker with too few file descriptors",
+        f"mkdir -p {FEW_FILES.rpartition('/')[0]}; printf '[Service]\\nLimitNOFILE=24\\n' > {FEW_FILES}; "
+        "systemctl daemon-reload; systemctl restart --no-block airflow-worker",
+        30,
+        f"rm {FEW_FILES}; systemctl daemon-reload; systemctl restart airflow-worker",
     ),
     full("the task logs", "/var/log/airflow-worker"),
     full("MySQL", "/var/lib/mysql"),

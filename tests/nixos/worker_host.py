@@ -232,6 +232,6 @@ with subtest("The worker host is gone for good in mid-load: its task moves to th
     t.assertEqual(wait_for_load(fifth, "worker host gone")["hostname"], "spare")
 
 with subtest("The logs of the tasks that it ran are still there, from S3"):
-    log = json.dumps(api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1"))
-    t.assertIn("s3://events/task-logs/dag_id=daily_etls/", log)
-    t.assertIn("1 lines of 1 objects", log)
+    copy = json.dumps(api(main, "GET", f"{DAG_RUN}/taskInstances/etl_load_events/logs/1"))
+    t.assertIn("s3://events/task-logs/dag_id=daily_etls/", copy)
+    t.assertIn("1 lines of 1 objects", copy)

@@ -213,6 +213,10 @@ with subtest("A host is drained while its task runs, and another one is added: n
     t.assertEqual(wait_for_load(fourth, "worker host added")["hostname"], "spare")
     main.succeed("{ airflow-health || true; } | grep '^BAD  *worker-default  *no answer'")
     worker.succeed("systemctl start airflow-worker")
+    # Of two of one name, the first stays.
+    main.wait_until_succeeds(
+        "{ airflow-health || true; } | grep '^ok  *worker-default  *takes tasks'", timeout=120
+    )
 
 with subtest("A second host of the same name is refused, and says so"):
     spare.succeed("systemctl stop airflow-worker", "hostname worker", "systemctl daemon-reload")

@@ -57,16 +57,10 @@ in
           // lib.optionalAttrs cfg.warehouse.createLocally {
             ETL_WAREHOUSE_URL = "mysql+mysqldb://${user}@localhost/warehouse?unix_socket=/run/mysqld/mysqld.sock&charset=utf8mb4";
           };
-          serviceConfig = {
+          serviceConfig = helpers.quiet // {
             Type = "oneshot";
             TimeoutStartSec = "5min";
-            # Nothing of it is worth a line each minute, but what fails.
-            SyslogLevel = "err";
-            LogLevelMax = "notice";
-            ExecStart = lib.concatStringsSep " " [
-              "${lib.getExe' airflow.finalPackage "python"} ${program}"
-              (toString airflow.metrics.statsdPort)
-            ];
+            ExecStart = "${helpers.python} ${program} ${toString airflow.metrics.statsdPort}";
           };
         };
 

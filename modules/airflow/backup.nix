@@ -13,7 +13,6 @@ let
   db = cfg.database;
   helpers = import ./lib.nix { inherit config lib pkgs; };
 
-  python = lib.getExe' cfg.finalPackage "python";
   # The command has the functions of the job.
   folder = pkgs.writeTextDir "backup.py" (builtins.readFile ./backup.py);
   restore = pkgs.writeText "restore.py" (builtins.readFile ./restore.py);
@@ -225,7 +224,7 @@ in
           echo "airflow-restore: become root to run it" >&2
           exit 1
         fi
-        PYTHONPATH=${folder} exec ${python} ${restore} ${restoreSettings} "$@"
+        PYTHONPATH=${folder} exec ${helpers.interpreter} ${restore} ${restoreSettings} "$@"
       '')
     ];
   };

@@ -26,7 +26,7 @@ in
   config = lib.mkIf (cfg.enable && helpers.hasServer) {
     environment.systemPackages = [
       (mkCommand "airflow" "${helpers.python} ${command}")
-      (mkCommand "airflow-rotate-fernet-key" "${lib.getExe' cfg.finalPackage "python"} ${rotate}")
+      (mkCommand "airflow-rotate-fernet-key" "${helpers.interpreter} ${rotate}")
     ];
   };
 }

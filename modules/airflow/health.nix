@@ -90,7 +90,7 @@ in
         name = "airflow-health";
         user = if helpers.hasServer then "airflow" else "airflow-worker";
         role = "alarm";
-        program = "${lib.getExe' cfg.finalPackage "python"} ${cfg.health.folder}/health.py ${cfg.health.settingsFile}";
+        program = "${helpers.interpreter} ${cfg.health.folder}/health.py ${cfg.health.settingsFile}";
       })
     ];
   };

@@ -25,7 +25,8 @@ rec {
 
   # Units' programs, so that the journal knows their errors from the rest; and the command `airflow`.
   journal = pkgs.writeTextDir "airflow_journal.py" (builtins.readFile ./airflow_journal.py);
-  python = "${lib.getExe' cfg.finalPackage "python"} ${journal}/airflow_journal.py";
+  interpreter = lib.getExe' cfg.finalPackage "python";
+  python = "${interpreter} ${journal}/airflow_journal.py";
   airflow = "${python} -m airflow";
 
   usesSocket = cfg.redis.createLocally && cfg.redis.bind == null;

@@ -160,14 +160,11 @@ in
           role = "alarm";
           user = if helpers.hasServer then "airflow" else "airflow-worker";
           environment.PYTHONPATH = "${metrics.folder}:${cfg.health.folder}";
-          serviceConfig = {
+          serviceConfig = helpers.quiet // {
             Type = "oneshot";
             TimeoutStartSec = "5min";
-            # Nothing of it is worth a line each minute, but what fails.
-            SyslogLevel = "err";
-            LogLevelMax = "notice";
             ExecStart = lib.concatStringsSep " " [
-              "${lib.getExe' cfg.finalPackage "python"} ${metrics.folder}/metrics.py"
+              "${helpers.python} ${metrics.folder}/metrics.py"
               "${toString metrics.statsdPort} ${cfg.health.settingsFile}"
             ];
           };

@@ -18,8 +18,6 @@ let
   logs.AIRFLOW__LOGGING__BASE_LOG_FOLDER = "/var/log/airflow-worker";
   logPort = cfg.settings.logging.worker_log_server_port or 8793;
 
-  python = lib.getExe' cfg.finalPackage "python";
-
   drain = pkgs.writeText "drain.py" (builtins.readFile ./drain.py);
   drainable = pkgs.writeText "airflow-drain.json" (
     builtins.toJSON (lib.mapAttrs (name: _: "${helpers.workerUnit name}.service") helpers.workers)
@@ -194,7 +192,7 @@ in
 
       environment.systemPackages = [
         (pkgs.writeShellScriptBin "airflow-drain" ''
-          exec ${python} ${drain} ${drainable} "$@"
+          exec ${helpers.interpreter} ${drain} ${drainable} "$@"
         '')
       ];
 

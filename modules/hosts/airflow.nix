@@ -1,12 +1,7 @@
 # An example of a production host: everything on one machine, behind nginx with TLS.
-# Change the names, the disk and the addresses, and deploy it with
+# Change the names and the addresses, and the disk in hardware.nix, and deploy it with
 #   nixos-rebuild switch --flake .#airflow --target-host root@HOST
-{
-  config,
-  lib,
-  modulesPath,
-  ...
-}:
+{ config, lib, ... }:
 
 let
   # Secrets are encrypted in the repository; what isn't there yet, the host makes itself.
@@ -24,26 +19,9 @@ let
   secret = name: if lib.elem name names then config.age.secrets.${name}.path else null;
 in
 {
-  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+  imports = [ ./hardware.nix ];
 
-  nixpkgs.hostPlatform = "x86_64-linux";
-  system.stateVersion = "26.05";
   networking.hostName = "airflow";
-
-  boot.loader.systemd-boot.enable = true;
-  boot.loader.efi.canTouchEfiVariables = true;
-  fileSystems = {
-    "/" = {
-      device = "/dev/disk/by-label/nixos";
-      fsType = "ext4";
-    };
-    "/boot" = {
-      device = "/dev/disk/by-label/boot";
-      fsType = "vfat";
-    };
-  };
-
-  services.openssh.enable = true;
 
   security.acme = {
     acceptTerms = true;

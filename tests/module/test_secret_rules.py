@@ -48,7 +48,8 @@ def test_the_rules_of_the_repository_are_those_of_its_recipients() -> None:
 def _host(folder: Path, names: set[str]) -> str:
     """Return the example host, with these secrets in its repository."""
     (folder / "modules/hosts").mkdir(parents=True)
-    shutil.copy(HOST, folder / "modules/hosts")
+    for file in (HOST, HOST.with_name("hardware.nix")):
+        shutil.copy(file, folder / "modules/hosts")
     (folder / "secrets").mkdir()
     for name in names:
         (folder / "secrets" / f"{name}.age").touch()

@@ -3,12 +3,7 @@
 #
 # One more worker is a line of nixosConfigurations in flake.nix, its address here, and its key
 # in secrets/recipients.json (`secrets/manage.py create --worker KEY`, then `rekey`).
-{
-  config,
-  lib,
-  modulesPath,
-  ...
-}:
+{ config, lib, ... }:
 
 let
   addresses = {
@@ -25,7 +20,7 @@ let
   isThere = name: builtins.pathExists (encrypted name);
 in
 {
-  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+  imports = [ ../hardware.nix ];
 
   options.cluster = {
     secrets = lib.mkOption {
@@ -55,22 +50,6 @@ in
         lib.concatStringsSep ", " (lib.filter (name: !isThere name) config.cluster.secrets)
       } yet: secrets/manage.py create makes them, and without them this host's units fail and say so."
     );
-
-    nixpkgs.hostPlatform = "x86_64-linux";
-    system.stateVersion = "26.05";
-    boot.loader.systemd-boot.enable = true;
-    boot.loader.efi.canTouchEfiVariables = true;
-    fileSystems = {
-      "/" = {
-        device = "/dev/disk/by-label/nixos";
-        fsType = "ext4";
-      };
-      "/boot" = {
-        device = "/dev/disk/by-label/boot";
-        fsType = "vfat";
-      };
-    };
-    services.openssh.enable = true;
 
     networking = {
       hosts = lib.mapAttrs' (name: address: lib.nameValuePair address [ name ]) addresses;

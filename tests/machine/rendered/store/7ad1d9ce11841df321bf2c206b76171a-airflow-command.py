@@ -19,9 +19,9 @@ def refuse_future(words: list[str]) -> None:
         return
     cutoff = cli_parser.get_parser().parse_args(words).clean_before_timestamp
     if cutoff > datetime.now(UTC):
-        sys.exit(
-            f"airflow db clean: {cutoff} is in the future; rows of the units that run would be deleted, too"
-        )
+        message = f"{cutoff} is in the future; rows of the units that run would be deleted, too"
+        sys.stderr.write(f"airflow db clean: {message}: give a time that is past\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
     ./task_logs.nix
     ./workers.nix
     ./admin.nix
+    ./logins.nix
     ./health.nix
     ./alarm.nix
     ./metrics.nix

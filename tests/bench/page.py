@@ -33,8 +33,10 @@ def opened(url: sa.URL) -> Iterator[TestClient]:
         with (
             patch.object(page, "failed_days", frozenset),
             patch.dict(page.app.dependency_overrides, {allowed: lambda: None}),
+            # Entered, it keeps its thread: to make one for each request is no work of the page's.
+            TestClient(page.app) as client,
         ):
-            yield TestClient(page.app)
+            yield client
 
 
 def addresses(organization_id: int = ID) -> list[str]:

@@ -72,6 +72,7 @@ def write_host(
     _etc(root, layers[0], settings, addresses)
     services.write_configuration(root, settings)
     shutil.copy(HERE / "statsd_exporter.py", root / "opt")
+    shutil.copy(PROJECT / "tests/nixos/support/oidc_server.py", root / "opt")
     _project(root, layers[-1])
 
 

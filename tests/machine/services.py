@@ -186,6 +186,15 @@ ExecStartPost=/usr/bin/curl --silent --show-error --fail --retry 60 --retry-dela
 [Install]
 WantedBy=multi-user.target
 """
+OIDC_UNIT = """\
+[Unit]
+Description=Server of OpenID Connect
+
+[Service]
+DynamicUser=true
+LoadCredential=secret:/etc/credentials/oidc-client-secret
+ExecStart=/opt/airflow/bin/python /opt/oidc_server.py 9400 airflow %d/secret http://localhost/auth/oauth-authorized/oidc
+"""
 MAIL_UNIT = """\
 [Unit]
 Description=Mail server
@@ -209,6 +218,7 @@ def write_units(root: Path, units: Path, settings: Mapping[str, Any]) -> None:
         settings: the host's host.json.
     """
     write(units / "s3.service", S3_UNIT)
+    write(units / "oidc.service", OIDC_UNIT)
     write(units / "mail.service", MAIL_UNIT)
     if settings["mysql"]:
         write(units / "mysql.service", MYSQL_UNIT)

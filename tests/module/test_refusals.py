@@ -42,6 +42,12 @@ REFUSED = [
         id="remote logs by a connection that isn't there",
     ),
     pytest.param(
+        f'{{ {SINGLE} services.airflow.webserver.oidc.issuer = "https://id.example.org"; }}',
+        "services.airflow.webserver.oidc: set clientSecretFile to the file with the secret that "
+        "https://id.example.org has given the client airflow.",
+        id="logins elsewhere without a secret",
+    ),
+    pytest.param(
         f'{{ {SINGLE} services.airflow.database.user = "flow"; }}',
         "services.airflow.database: a local database (createLocally) knows its user by the OS user; "
         'leave user at "airflow".',

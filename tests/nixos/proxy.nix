@@ -1,4 +1,4 @@
-# The web page behind nginx, and the same by HTTPS.
+# The web page behind nginx, the same by HTTPS, and with logins by OpenID Connect.
 self: {
   machine = {
     imports = [
@@ -7,6 +7,7 @@ self: {
       ./support
       ./support/vm.nix
     ];
+    specialisation.oidc.configuration = ./hosts/pipeline_oidc.nix;
     specialisation.tls.configuration = ./hosts/pipeline_tls.nix;
   };
 }

@@ -47,10 +47,24 @@ def log_in(site, options=""):
     return {fields[5]: fields[3] == "TRUE" for fields in found}
 
 
+JAR = "--cookie /run/cookies --cookie-jar /run/cookies --output /dev/null"
+
+
+def sent_back(name, password):
+    """Go to the server of OpenID Connect as a browser does, and return where that sends it back to."""
+    machine.succeed("rm -f /run/cookies")
+    there = machine.succeed(f"{CURL} {JAR} --write-out '%{{redirect_url}}' {SITE}/auth/login/oidc")
+    return machine.succeed(
+        f"{CURL} --output /dev/null --write-out '%{{redirect_url}}' --user {name}:{password} '{there}'"
+    )
+
+
 start_all()
 wait_for_airflow(machine)
 machine.wait_for_unit("nginx.service", timeout=30)
 machine.wait_for_open_port(80)
+# Where the others are that it can become.
+specialisations = machine.succeed("realpath /run/current-system").strip() + "/specialisation"
 
 with subtest("With nothing to do there is little to read: at most five lines a minute"):
     for dag in ("daily_etls", "reload_days"):
@@ -133,10 +147,34 @@ with subtest("A browser logs in"):
     t.assertEqual(set(log_in(SITE)), {"session", "_token"})
     machine.succeed(f"{CURL} --fail --cookie /run/cookies {SITE}/ui/auth/me")
 
-with subtest("By HTTPS, nothing goes any other way"):
+with subtest("By OpenID Connect, the groups of people say what they may do"):
     machine.succeed(
-        "/run/current-system/specialisation/tls/bin/switch-to-configuration test >&2", timeout=300
+        "systemctl start oidc",
+        f"{specialisations}/oidc/bin/switch-to-configuration test >&2",
+        timeout=300,
     )
+    machine.wait_for_open_port(9400)
+    wait_for_airflow(machine)
+    t.assertIn("Sign In with oidc", get("/auth/login/"))
+    for person, password, statuses in (
+        ("ada", "password", {"/ui/auth/me": "200", "/organizations/": "200", "/api/v2/connections": "200"}),
+        ("sam", "password", {"/ui/auth/me": "200", "/organizations/": "200", "/api/v2/connections": "403"}),
+        ("kim", "password", {"/ui/auth/me": "200", "/organizations/": "403", "/api/v2/connections": "403"}),
+        ("ada", "wrong", {"/ui/auth/me": "401", "/organizations/": "401", "/api/v2/connections": "401"}),
+    ):
+        if address := sent_back(person, password):
+            machine.succeed(f"{CURL} {JAR} --location '{address}'")
+        found = {path: status(path, "--cookie /run/cookies") for path in statuses}
+        t.assertEqual(found, statuses, person)
+    # Of an address that another browser was sent to comes no login.
+    address = sent_back("ada", "password")
+    machine.succeed("rm /run/cookies", f"{CURL} {JAR} --location '{address}'")
+    t.assertEqual(status("/ui/auth/me", "--cookie /run/cookies"), "401")
+    # The password of Airflow's own administrator is still good for the API.
+    t.assertEqual(len(api(machine, "GET", "dags", site=SITE)["dags"]), 2)
+
+with subtest("By HTTPS, nothing goes any other way"):
+    machine.succeed(f"{specialisations}/tls/bin/switch-to-configuration test >&2", timeout=300)
     wait_for_airflow(machine)
     machine.wait_for_open_port(443)
     page = f"{CURL} --output /dev/null --write-out '%{{http_code}} %{{redirect_url}}' {SITE}/auth/login/"

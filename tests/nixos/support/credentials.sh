@@ -14,7 +14,7 @@ keep() { # NAME: what the tests have changed stays
   [[ -e $folder/$1 ]] || cat > "$folder/$1"
 }
 
-for name in admin-password api-secret-key jwt-secret redis-password smtp-password; do
+for name in admin-password api-secret-key jwt-secret oidc-client-secret redis-password smtp-password; do
   random "$name" | keep "$name"
 done
 random fernet-key | head -c 32 | base64 | tr '+/' '-_' | keep fernet-key

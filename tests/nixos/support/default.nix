@@ -11,6 +11,7 @@ let
     ps.aiosmtpd
     ps.flask
     ps.flask-cors
+    ps.idpyoidc
     ps.moto
   ]);
 in
@@ -34,6 +35,16 @@ in
         "${lib.getExe pkgs.curl} --silent --show-error --fail"
         "--retry 60 --retry-delay 1 --retry-connrefused --request PUT http://127.0.0.1:5000/events"
       ];
+    };
+  };
+
+  # A server of OpenID Connect, for the tests that start it.
+  systemd.services.oidc = {
+    description = "Server of OpenID Connect";
+    serviceConfig = {
+      DynamicUser = true;
+      LoadCredential = "secret:/etc/credentials/oidc-client-secret";
+      ExecStart = "${lib.getExe' python "python"} ${./oidc_server.py} 9400 airflow %d/secret http://localhost/auth/oauth-authorized/oidc";
     };
   };
 

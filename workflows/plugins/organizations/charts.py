@@ -1,10 +1,11 @@
 """Charts as SVG: what lies where. The template only writes it down."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from itertools import groupby
 
 WIDTH, HEIGHT = 720, 240
 # Where the lines are: room for the numbers at the left and the days at the bottom.
@@ -54,7 +55,7 @@ class Chart:
         return [(self._y(step * n), step * n) for n in range(round(self.top / step) + 1)]
 
     @property
-    def labels(self) -> list[tuple[float, date]]:
+    def labels(self) -> list[tuple[str, date]]:
         """The places at which days are named."""
         every = max(1, math.ceil(len(self.days) / LABELS))
         # From the last one back: that is the one which is asked for.
@@ -66,7 +67,11 @@ class Chart:
         Args:
             series: one of the chart's.
         """
-        return [" ".join(f"{x:g},{y:g}" for x, y in line) for line in self._unbroken(series)]
+        points = (
+            "" if value is None else f"{x},{self._y(value):.1f}"
+            for x, value in zip(self._places, series.values, strict=True)
+        )
+        return [" ".join(line) for there, line in groupby(points, bool) if there]
 
     def rows(self) -> list[tuple[date, list[Value]]]:
         """Return the numbers, the newest day first; of many days, one a week."""
@@ -74,22 +79,11 @@ class Chart:
         last = len(self.days) - 1
         return [(self.days[n], [line.values[n] for line in self.series]) for n in range(last, -1, -every)]
 
-    def _unbroken(self, series: Series) -> Iterator[list[tuple[float, float]]]:
-        line: list[tuple[float, float]] = []
-        for x, value in zip(self._places, series.values, strict=True):
-            if value is not None:
-                line.append((x, round(self._y(value), 1)))
-            elif line:
-                yield line
-                line = []
-        if line:
-            yield line
-
     @cached_property
-    def _places(self) -> list[float]:
-        """Where each day is, from the left."""
+    def _places(self) -> list[str]:
+        """Where each day is, from the left, as SVG has it."""
         step = (WIDTH - LEFT - RIGHT) / max(1, len(self.days) - 1)
-        return [round(LEFT + step * n, 1) for n in range(len(self.days))]
+        return [f"{LEFT + step * n:.1f}" for n in range(len(self.days))]
 
     def _y(self, value: float) -> float:
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / self.top)

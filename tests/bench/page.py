@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from tests.bench import years
 
 ID = 4711
-TIMES = 20
+TIMES = 10
 # Of each, so few times say too little: those that were slow are asked for so many times more.
-SLOW, TIMES_OF_SLOW = 5, 100
+SLOW, TIMES_OF_SLOW = 3, 100
 # All organizations as a file, which is as long as there are many of them.
 WHOLE_TABLE = "/organizations.csv"
 

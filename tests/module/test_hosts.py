@@ -91,7 +91,7 @@ def test_the_settings_of_a_single_host() -> None:
         "log_fetch_timeout_sec": "30",
         "port": "8080",
     }
-    assert settings["scheduler"]["scheduler_idle_sleep_time"] == "0.1"
+    assert settings["scheduler"]["scheduler_idle_sleep_time"] == "0.5"
     assert settings["workers"]["min_heartbeat_interval"] == "1"
 
 

@@ -32,8 +32,6 @@
       # A failed task is tried again at once, and a lost one is missed soon.
       core.default_task_retry_delay = 1;
       core.max_task_retry_delay = 1;
-      # Several machines share the processors of whoever tests them.
-      scheduler.scheduler_idle_sleep_time = 0.5;
       scheduler.task_instance_heartbeat_timeout = 20;
       scheduler.task_instance_heartbeat_timeout_detection_interval = 2;
     };

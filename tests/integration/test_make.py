@@ -64,7 +64,8 @@ def test_ctrl_c_ends_make_dev_without_an_error(checkout: Path) -> None:
     python.chmod(0o755)
     (checkout / ".venv/.installed").touch()
     with subprocess.Popen(
-        ["make", "dev"],
+        # A shell gives what it starts in the background a deaf ear.
+        ["env", "--default-signal=INT", "make", "dev"],
         cwd=checkout,
         # As where no other make runs it.
         env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},

@@ -38,8 +38,11 @@ with subtest("Some days are done"):
     wait_for("the days are done", are_done)
     before = logins()
     t.assertEqual(len(before), 2 * len(DAYS))
-    # What has only just started is not well yet.
+    # What has only just started is not well yet, and has no metrics.
     machine.wait_until_succeeds("airflow-health >&2", timeout=120)
+    machine.wait_until_succeeds(
+        f"{CURL} http://127.0.0.1:9102/metrics | grep ^airflow_day_lateness", timeout=180
+    )
 
 t.assertGreater(len(COMMANDS), 30)
 for command in COMMANDS:

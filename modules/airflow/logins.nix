@@ -89,7 +89,8 @@ in
         description = ''
           Airflow's roles for members of groups, as the claim `groups` of the server
           names them. They are set anew at each login. A user is known by the claim
-          `preferred_username`.
+          `preferred_username`: whoever has that name here, the administrator too, is the
+          same one, and has these roles from then on.
         '';
       };
 

@@ -57,8 +57,8 @@ in
         With another password a user's sessions and tokens end. To let go of somebody at
         once, `airflow users delete --username NAME`, or take "active" from the user on
         the page: within `settings.fab.cache_ttl` (5 s) nothing of theirs works any more.
-        Otherwise a token is good for `settings.api_auth.jwt_expiration_time` (an hour),
-        but can be exchanged for a new one; a session ends after
+        Otherwise a token is good for `settings.api_auth.jwt_expiration_time` and
+        `jwt_leeway` (an hour together), but can be exchanged for a new one; a session ends after
         `settings.fab.session_lifetime_minutes` without activity (12 hours), and
         `settings.fab.session_max_lifetime_minutes` after the login (a week).
       '';

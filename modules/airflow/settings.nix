@@ -89,8 +89,14 @@ in
           log_fetch_timeout_sec = mkDefault 30;
           port = mkDefault cfg.webserver.port;
         };
-        # Seconds: whoever has a token can have a new one until then, and sessions renew theirs.
-        api_auth.jwt_expiration_time = mkDefault 3600;
+        api_auth = {
+          # Seconds for which tokens are still good afterwards. By default (10 s) a task whose worker
+          # could not reach the web server loses a try: its token is for as long as it may be queued.
+          jwt_leeway = mkDefault 900;
+          # Seconds, an hour with those: whoever has a token can have a new one until then, and
+          # sessions renew theirs.
+          jwt_expiration_time = mkDefault 2700;
+        };
         fab = {
           # Seconds for which a user may still act who was deactivated, or deleted.
           cache_ttl = mkDefault 5;

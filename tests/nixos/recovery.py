@@ -190,6 +190,17 @@ for unit in DAEMONS:
         wait_until_well(f"{unit} killed")
         wait_for_day(day, f"{unit} killed")
 
+with subtest("The web server is away for longer than a task may be queued: no try is lost"):
+    machine.succeed("systemctl stop airflow-webserver", timeout=60)
+    day = complete_the_day()
+    wait_for("a task is queued", lambda: queued() != ["0"])
+    machine.sleep(70)
+    machine.succeed("systemctl start airflow-webserver")
+    wait_until_well("web server stopped for 70 s")
+    wait_for_day(day, "web server stopped for 70 s")
+    of_the_day = f"dag_id = 'daily_etls' AND run_id LIKE '%{day + DAY}%'"
+    t.assertEqual(query(f"SELECT DISTINCT try_number FROM airflow.task_instance WHERE {of_the_day}"), ["1"])
+
 with subtest("A worker that answers, and takes no tasks, is restarted"):
     worker = invocations()["airflow-worker.service"]
     program = machine.get_unit_property("airflow-worker-watch.service", "ExecStart")

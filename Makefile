@@ -84,8 +84,9 @@ test: test-needs ## every test that can run here
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Days are run while parts of a machine fail; SOAK_SEED=n takes other values, SOAK_FAULTS=NAME some of the faults.
-soak: test-needs ## days on a machine while its parts fail
-	$(BIN)/pytest tests/soak/catch_up.py tests/soak/soak.py tests/soak/network.py tests/soak/load.py --numprocesses 2 --capture=no
+# In this order the three processes take half an hour.
+soak: test-needs ## days on machines while their parts fail
+	$(BIN)/pytest tests/soak/network.py tests/soak/soak.py tests/soak/load.py tests/soak/catch_up.py --numprocesses 3 --capture=no
 
 # BENCH=classify measures one row, and BENCH_DATA=DIR with real files that are named YYYY-MM-DD*.
 bench: test-needs ## ours against the limits, in a table

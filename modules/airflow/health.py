@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +29,14 @@ TIMEOUT_SECONDS = 30
 SETTLED_SECONDS = 30
 # Workers answer within milliseconds, if at all.
 ANSWER_SECONDS = 2
+UNIT_PROPERTIES = (
+    "ActiveState",
+    "SubState",
+    "Result",
+    "Type",
+    "RemainAfterExit",
+    "ActiveEnterTimestampMonotonic",
+)
 LEAST_FREE = 0.05
 LEAST_FREE_BYTES = 2**30
 LEAST_CERTIFICATE_DAYS = 7
@@ -57,18 +65,17 @@ class Finding:
     figures: tuple[Figure, ...] = ()
 
 
-def show(unit: str, *properties: str) -> dict[str, str]:
-    """Return properties of a unit."""
-    command = ["systemctl", "show", f"--property={','.join(properties)}", unit]
+def show(units: Sequence[str], *properties: str) -> list[dict[str, str]]:
+    """Return properties of units, of each in the order given."""
+    if not units:
+        return []
+    command = ["systemctl", "show", f"--property={','.join(properties)}", *units]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
-    return dict(line.split("=", 1) for line in said.splitlines())
+    return [dict(line.split("=", 1) for line in found.splitlines()) for found in said.split("\n\n")]
 
 
-def unit(name: str) -> Finding:
-    """Say how a unit is."""
-    found = show(
-        name, "ActiveState", "SubState", "Result", "Type", "RemainAfterExit", "ActiveEnterTimestampMonotonic"
-    )
+def unit(name: str, found: dict[str, str]) -> Finding:
+    """Say how a unit is, of which these properties were found."""
     state = f"{found['ActiveState']} ({found['SubState']}, {found['Result']})"
     if found.get("Type") == "oneshot" and found["RemainAfterExit"] == "no":
         # A job: it is over, or at work, unless it has failed.
@@ -91,8 +98,9 @@ def duration(seconds: float) -> str:
 
 def units(settings: dict[str, Any]) -> Iterator[Finding]:
     """Say how Airflow's units are, and those that it needs."""
-    wanted = {*show("airflow.target", "Wants")["Wants"].split(), *settings["units"]}
-    yield from map(unit, sorted(wanted))
+    (target,) = show(["airflow.target"], "Wants")
+    wanted = sorted({*target["Wants"].split(), *settings["units"]})
+    yield from map(unit, wanted, show(wanted, *UNIT_PROPERTIES))
 
 
 def page(settings: dict[str, Any]) -> Iterator[Finding]:
@@ -239,8 +247,8 @@ def certificate(settings: dict[str, Any]) -> Iterator[Finding]:
 
 def timers(settings: dict[str, Any]) -> Iterator[Finding]:
     """Say when backups and the like were made last."""
-    for name in settings["timers"]:
-        found = show(name, "ActiveState", "LastTriggerUSec")
+    shown = show(settings["timers"], "ActiveState", "LastTriggerUSec")
+    for name, found in zip(settings["timers"], shown, strict=True):
         last = found["LastTriggerUSec"] or "not yet"
         yield Finding(name, f"last at {last}", well=found["ActiveState"] == "active")
 

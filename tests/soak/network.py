@@ -28,6 +28,12 @@ LET_WORKERS_IN = (
 )
 
 
+def start(host: Machine) -> None:
+    host.start()
+    # Of a repository of DAGs, which is not there: days don't need it.
+    host.succeed("umask 077; echo none > /run/dags-key", "systemctl start airflow.target")
+
+
 def cut_off(days: Days, worker: Machine, seconds: int) -> None:
     todo = days.days()
     time.sleep(days.draw.uniform(4, 16))
@@ -38,7 +44,7 @@ def cut_off(days: Days, worker: Machine, seconds: int) -> None:
 
 
 def lose(days: Days, worker: Machine, spare: Machine) -> None:
-    spare.start()
+    start(spare)
     spare.wait_for_unit("airflow-worker.service", timeout=120)
     todo = days.days()
     time.sleep(days.draw.uniform(4, 16))
@@ -54,10 +60,10 @@ def test_network(driver: Driver, tmp_path: Path) -> None:
     days = Days(driver, main, {main: MAIN_UNITS, worker: WORKER_UNITS}, tmp_path)
     with evidence.kept("network", driver.machines):
         try:
-            main.start()
+            start(main)
             days.script["wait_for_airflow"](main)
             main.succeed(LET_WORKERS_IN)
-            worker.start()
+            start(worker)
             worker.wait_for_unit("airflow-worker.service", timeout=120)
             days.put(FIRST)
             for seconds in CUT_SECONDS:

@@ -29,14 +29,12 @@ def health() -> ModuleType:
 )
 def test_jobs_are_unwell_only_when_they_failed(
     health: ModuleType,
-    monkeypatch: pytest.MonkeyPatch,
     unit: tuple[str, ...],
     unwell: bool,  # noqa: FBT001
 ) -> None:
     found = dict(zip(("Type", "RemainAfterExit", "ActiveState"), unit, strict=True))
     found |= {"SubState": "x", "Result": "x", "ActiveEnterTimestampMonotonic": "0"}
-    monkeypatch.setattr(health, "show", lambda *_: found)
-    assert health.unit("unit").well != unwell
+    assert health.unit("unit", found).well != unwell
 
 
 NOTHING = dict.fromkeys(("units", "page", "client", "broker", "folders", "certificate", "timers"))
@@ -46,7 +44,7 @@ def test_a_host_that_has_no_server_of_its_own_has_units(
     health: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = {"Wants": "airflow-worker.service", "ActiveState": "failed", "SubState": "x", "Result": "x"}
-    monkeypatch.setattr(health, "show", lambda *_: found)
+    monkeypatch.setattr(health, "show", lambda units, *_: [found for _ in units])
     (worker,) = health.findings(NOTHING | {"units": []})
     assert (worker.name, worker.well) == ("airflow-worker.service", False)
 

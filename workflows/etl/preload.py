@@ -4,6 +4,7 @@ Airflow reads the DAG's file anew for each task; with its imports there already,
 second. `[celery] extra_celery_config` names it to Celery's workers.
 """
 
+import gc
 import importlib
 from contextlib import suppress
 
@@ -30,3 +31,5 @@ for module in MODULES:
 # What the first client reads is there for all that follow. A task says what is wrong with its variables.
 with suppress(ConfigError):
     storage.client()
+# What processes share stays shared: looking for garbage in it would write to it.
+gc.freeze()

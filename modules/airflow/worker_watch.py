@@ -4,6 +4,7 @@
 
 A worker can lose its subscription with its connection to Redis, and still answer pings
 (apache/airflow 63580). What it says of itself is no help then; that nobody takes a task is.
+It is asked to end, so that it finishes the tasks that it has; one that has none and doesn't end is killed.
 """
 
 import json
@@ -14,9 +15,11 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 
@@ -64,12 +67,28 @@ def main_process(unit: str) -> int | None:
     return int(found["MainPID"]) if found["ActiveState"] == "active" and up > SETTLED_SECONDS else None
 
 
+def runs_tasks(process: int) -> bool:
+    """Tell whether a worker runs tasks: a process of its pool has one of its own then."""
+    for child in psutil.Process(process).children():
+        # One that has ended has none.
+        with suppress(psutil.NoSuchProcess):
+            if child.children() and not is_helper(child):
+                return True
+    return False
+
+
+def is_helper(process: psutil.Process) -> bool:
+    """Tell whether a process is one of Python's multiprocessing, which start others that are no tasks."""
+    return any("multiprocessing" in word for word in process.cmdline())
+
+
 class Watch:
     """What was seen of a worker at the last look."""
 
     def __init__(self, unit: str, name: str, queues: list[str]) -> None:
         self.unit, self.name, self.queues = unit, name, queues
         self.waiting: set[bytes] = set()
+        self.asked: int | None = None
 
     def look(self, broker: Connection) -> None:
         """Have the worker end when it takes no tasks; systemd starts it again."""
@@ -80,9 +99,14 @@ class Watch:
         if process is None or not has_room(broker, self.name):
             return
         if before & oldest(broker, self.queues):
-            print(f"<4>{self.unit} has room and takes no tasks, though some wait: restarting it")
-            # It finishes the tasks that it has.
-            os.kill(process, signal.SIGTERM)
+            if process != self.asked:
+                print(f"<4>{self.unit} has room and takes no tasks, though some wait: restarting it")
+                # It finishes the tasks that it has.
+                os.kill(process, signal.SIGTERM)
+                self.asked = process
+            elif not runs_tasks(process):
+                print(f"<4>{self.unit} was to end, has nothing to do, and doesn't: killing it")
+                os.kill(process, signal.SIGKILL)
             self.waiting = set()
 
 

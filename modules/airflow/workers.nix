@@ -155,8 +155,9 @@ in
             after = helpers.redisUnit;
             serviceConfig = helpers.daemonConfig // {
               ExecStart = "${helpers.python} ${watch} ${watched}";
-              # It sees the workers, and tells them to end.
+              # It sees the workers and their processes, and tells them to end.
               ProtectProc = "default";
+              ProcSubset = "all";
             };
           }
         );

@@ -68,6 +68,7 @@ FAULTS = (
         "/opt/airflow/bin/celery --broker 'redis+socket:///run/redis-airflow/redis.sock?virtual_host=0' "
         "control cancel_consumer default",
     ),
+    Fault("a worker that no longer reacts", "systemctl kill --kill-whom main --signal STOP airflow-worker"),
     Fault("a day cleared twice at once", f"{CLEAR} & {CLEAR}; wait"),
     Fault(
         "a second scheduler",

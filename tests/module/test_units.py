@@ -72,8 +72,8 @@ EXCEPTIONS = {
     "airflow-triggerer.service": DAEMON,
     "airflow-webserver.service": DAEMON,
     "airflow-worker.service": DAEMON | {"ProtectProc": ["default"]},
-    # It tells workers to end.
-    "airflow-worker-watch.service": DAEMON | {"ProtectProc": ["default"]},
+    # It looks at what processes workers have, and tells them to end.
+    "airflow-worker-watch.service": DAEMON | {"ProtectProc": ["default"], "ProcSubset": ["all"]},
     "airflow-worker-logs.service": DAEMON,
     **dict.fromkeys(BARRIERS, OFFLINE),
     "airflow-secrets.service": {"RestrictAddressFamilies": ["none"]},

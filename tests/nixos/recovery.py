@@ -210,7 +210,7 @@ with subtest("A worker that answers, and takes no tasks, is restarted"):
         """.control.cancel_consumer("default")'"""
     )
     day = complete_the_day()
-    wait_for("it is another one", lambda: invocations()["airflow-worker.service"] != worker, 150)
+    wait_for("it is another one", lambda: invocations()["airflow-worker.service"] != worker, 90)
     wait_for_day(day, "a worker that takes no tasks")
 
 with subtest("A worker that no longer reacts is killed"):

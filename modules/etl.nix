@@ -256,7 +256,7 @@ in
           };
 
           # Seconds. A DAG file that has changed is read at once all the same, and by default each is
-          # read every 30 s: a third of what the DAG processor takes when there is nothing to do.
+          # read every 30 s: two thirds of what the DAG processor takes when there is nothing to do.
           settings.dag_processor.min_file_process_interval = mkDefault 300;
 
           # Once for all tasks, in the process that they are forked from, and not for each of them.

@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -26,6 +26,14 @@ LOCK_PAUSE_SECONDS = 0.1
 # Of a client that is gone without a word, the server keeps the locks for so long; by default for 8 hours.
 # Less than others wait for them, and more than a source pauses within a day.
 SILENCE_SECONDS = 300
+MYSQL_OPTIONS = {
+    # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
+    "client_flag": 0,
+    "charset": "utf8mb4",
+    # In one statement, for a small load is mostly statements. By its mode it refuses rather than clips.
+    "init_command": "SET SESSION transaction_isolation = 'READ-COMMITTED', sql_mode = 'TRADITIONAL', "
+    f"time_zone = '+00:00', wait_timeout = {SILENCE_SECONDS}",
+}
 # A packet that is too large, and what the client sees where the server hangs up on one.
 MYSQL_PACKET_ERRORS = (1153, 2006, 2013)
 
@@ -237,8 +245,10 @@ def _shown(url: sa.URL) -> str:
 def _version(connection: sa.Connection) -> str | None:
     """Read what Alembic has written: importing it takes longer than a small load."""
     versions = sa.table(migrations.VERSION_TABLE, sa.column("version_num", sa.String))
+    # PostgreSQL would refuse all that follows on an error.
+    refused_alone = connection.begin_nested() if connection.dialect.name == "postgresql" else nullcontext()
     try:
-        with connection.begin_nested():
+        with refused_alone:
             return connection.scalar(sa.select(versions.c.version_num))
     except sa.exc.DBAPIError:
         # Asked first, it would take a small load longer than a table.
@@ -290,22 +300,12 @@ def _engine(url: sa.URL, *, writes: bool, makes_tables: bool) -> sa.Engine:
     backend = url.get_backend_name()
     if backend == "sqlite":
         return _sqlite_to_write(url, makes_tables=makes_tables) if writes else _sqlite_to_read(url)
-    # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
-    options: dict[str, Any] = {"client_flag": 0, "charset": "utf8mb4"} if backend == "mysql" else {}
-    engine = sa.create_engine(
-        url, isolation_level="READ COMMITTED", connect_args=options, poolclass=sa.NullPool
-    )
     if backend == "mysql":
-
-        @sa.event.listens_for(engine, "connect")
-        def refuse_rather_than_clip(connection: Any, _record: object) -> None:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', "
-                    f"wait_timeout = {SILENCE_SECONDS}"
-                )
-
-    return engine
+        # A connection that is closed needs no last word about a transaction that has ended.
+        return sa.create_engine(
+            url, connect_args=MYSQL_OPTIONS, poolclass=sa.NullPool, pool_reset_on_return=None
+        )
+    return sa.create_engine(url, isolation_level="READ COMMITTED", poolclass=sa.NullPool)
 
 
 def _sqlite_to_write(url: sa.URL, *, makes_tables: bool) -> sa.Engine:

@@ -13,10 +13,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 import botocore.session
-from botocore.awsrequest import AWSRequest, AWSResponse
-from botocore.exceptions import HTTPClientError
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from etl.config import S3Location
@@ -51,7 +50,7 @@ def open_objects(
     Raises:
         EtlError: an object can't be read whole and as it was listed; the message names its key and the day.
     """
-    http = _http_session(s3)
+    http = _connections(s3)
 
     def start(listed: ListedObject) -> tuple[ListedObject, Future[IO[bytes]]]:
         return listed, downloads.submit(_Download(s3, http, location, day, listed).run)
@@ -68,17 +67,22 @@ def open_objects(
             downloads.shutdown(cancel_futures=True)
 
 
-def _http_session(s3: Any) -> URLLib3Session:
-    """Return what the client itself sends with: its proxies and authorities, and a place for each download.
+def _connections(s3: Any) -> PoolManager:
+    """Return what requests are sent by: with the client's own proxies and authorities, and a place for each.
 
     The client's own calls take three times as long, for the sake of other calls than this one.
     """
-    return URLLib3Session(
-        verify=botocore.session.get_session().get_config_variable("ca_bundle") or True,
-        proxies=get_environ_proxies(s3.meta.endpoint_url),
-        timeout=(CONNECT_SECONDS, READ_SECONDS),
-        max_pool_connections=DOWNLOADS_AT_ONCE,
-    )
+    authorities = botocore.session.get_session().get_config_variable("ca_bundle") or True
+    options: dict[str, Any] = {
+        "maxsize": DOWNLOADS_AT_ONCE,
+        "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        "ca_certs": get_cert_path(authorities),
+    }
+    endpoint = s3.meta.endpoint_url
+    proxies = ProxyConfiguration(get_environ_proxies(endpoint))
+    if proxy := proxies.proxy_url_for(endpoint):
+        return ProxyManager(proxy, proxy_headers=proxies.proxy_headers_for(proxy), **options)
+    return PoolManager(**options)
 
 
 class _TryAgainError(Exception):
@@ -89,7 +93,7 @@ class _Download:
     """One object on its way here."""
 
     def __init__(
-        self, s3: Any, http: URLLib3Session, location: S3Location, day: date, listed: ListedObject
+        self, s3: Any, http: PoolManager, location: S3Location, day: date, listed: ListedObject
     ) -> None:
         self._s3, self._http, self._location, self._listed = s3, http, location, listed
         self._name = object_name(location, day, listed.key)
@@ -113,13 +117,13 @@ class _Download:
                 time.sleep(FIRST_WAIT_SECONDS * 2 ** (number - 1))
             try:
                 self._receive(self._request())
-            except (_TryAgainError, HTTPClientError, HTTPError) as error:
+            except (_TryAgainError, HTTPError) as error:
                 reason = error
             else:
                 return
         raise EtlError(f"{self._name} could not be read whole in {TRIES} tries: {reason}") from reason
 
-    def _request(self) -> AWSResponse:
+    def _request(self) -> BaseHTTPResponse:
         with errors_named(self._location, self._name):
             link = self._s3.generate_presigned_url(
                 "get_object",
@@ -129,16 +133,26 @@ class _Download:
         headers = {"If-Match": self._listed.etag}
         if here := self._content.tell():
             headers["Range"] = f"bytes={here}-"
-        return self._http.send(AWSRequest("GET", link, headers, stream_output=True).prepare())
+        # What arrives is checked here, and fetched again here.
+        return self._http.urlopen(
+            "GET",
+            link,
+            headers=headers,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            enforce_content_length=False,
+        )
 
-    def _receive(self, response: AWSResponse) -> None:
+    def _receive(self, response: BaseHTTPResponse) -> None:
         """Add what a response brings to what is here."""
-        with closing(response.raw):
+        with closing(response):
             self._check(response)
-            if response.status_code == HTTPStatus.OK:
+            if response.status == HTTPStatus.OK:
                 self._begin_anew()
             here, size = self._content.tell(), self._listed.size
-            while chunk := response.raw.read(CHUNK_BYTES):
+            while chunk := response.read(CHUNK_BYTES):
                 here += len(chunk)
                 if here > size:
                     raise EtlError(f"{self._name} is longer than the {size:,} bytes that it was listed with")
@@ -153,14 +167,14 @@ class _Download:
     def _too_short(self, here: int) -> _TryAgainError:
         return _TryAgainError(f"it has {here:,} bytes and was listed with {self._listed.size:,}")
 
-    def _check(self, response: AWSResponse) -> None:
+    def _check(self, response: BaseHTTPResponse) -> None:
         """See that a response brings what was listed, from where it broke off.
 
         Raises:
             EtlError: it doesn't, and no other try will.
             _TryAgainError: it doesn't yet.
         """
-        status = response.status_code
+        status = response.status
         if status == HTTPStatus.NOT_FOUND:
             raise EtlError(f"{self._name} was deleted after it was listed: load the day again")
         etag = response.headers.get("ETag", self._listed.etag)
@@ -178,7 +192,8 @@ class _Download:
             self._begin_anew()
             raise self._too_short(here)
         elif status != HTTPStatus.OK:
-            answer = " ".join(re.findall("<(?:Code|Message)>([^<]+)<", response.text)) or "no reason"
+            text = response.read().decode(errors="replace")
+            answer = " ".join(re.findall("<(?:Code|Message)>([^<]+)<", text)) or "no reason"
             if status in PASSING:
                 raise _TryAgainError(f"S3 answered {status}: {answer}")
             raise EtlError(f"S3 refused {self._name}, with {status}: {answer}")

@@ -200,9 +200,10 @@ def together(data: Days) -> Figure:
 
 
 def _many(data: Days) -> list[bytes]:
-    """Cut the data's objects into as many as are wanted."""
+    """Cut the data's objects into as many as are wanted, whose lines follow on each other as a source's do."""
     lines = data.lines()
-    return [b"\n".join(lines[number::OBJECTS]) + b"\n" for number in range(OBJECTS)]
+    ends = [len(lines) * number // OBJECTS for number in range(OBJECTS + 1)]
+    return [b"\n".join(lines[start:end]) + b"\n" for start, end in pairwise(ends)]
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from tests.machine.machine import Machine
 
-# Shared pages count by their share.
+# Shared pages count by their share. A process may end while they are counted.
 MEMORY = """
 for unit in mysql redis-airflow nginx $(printf 'airflow-%s ' {roles}); do
   group=/sys/fs/cgroup$(systemctl show --property ControlGroup --value $unit)
-  for process in $(cat $group/cgroup.procs); do grep '^Pss:' /proc/$process/smaps_rollup; done |
+  for process in $(cat $group/cgroup.procs); do grep '^Pss:' /proc/$process/smaps_rollup || true; done |
     awk -v unit=$unit '{{ sum += $2 }} END {{ printf "%s %d\\n", unit, sum / 1024 }}'
 done
 """

@@ -200,7 +200,7 @@ def together(data: Days) -> Figure:
 
 
 def _many(data: Days) -> list[bytes]:
-    """Cut the data's objects into as many as are wanted, whose lines follow on each other as a source's do."""
+    """Cut the data's objects into as many as are wanted, whose lines follow on each other."""
     lines = data.lines()
     ends = [len(lines) * number // OBJECTS for number in range(OBJECTS + 1)]
     return [b"\n".join(lines[start:end]) + b"\n" for start, end in pairwise(ends)]

@@ -1,10 +1,13 @@
 """What becomes of an object on its way here, from an S3 API over HTTP that fails as it is told to."""
 
 import gzip
+import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import date
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from etl import downloads, storage
 from etl.config import S3Location
 from etl.errors import EtlError
 
+from tests.integration.certificates import self_signed
 from tests.integration.faulty_s3 import Answer, Fault, FaultyS3, running
 
 DAY = date(2016, 2, 22)
@@ -67,6 +71,41 @@ def test_objects_come_whole_and_in_the_order_of_their_keys(s3: FaultyS3) -> None
     assert found["042"] == b"42" * 1000
     # One request each.
     assert len(s3.requests) == 102
+
+
+def test_objects_come_by_the_proxy_that_the_environment_names(
+    s3: FaultyS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://s3.example.org")
+    monkeypatch.setenv("http_proxy", s3.endpoint.replace("://", "://somebody:secret@"))
+    logins = []
+
+    def note_login(answer: Answer) -> None:
+        logins.append(answer.headers["Proxy-Authorization"])
+        answer.send_object()
+
+    s3.faults[KEY] = [note_login]
+    assert read() == {"0.json": CONTENT}
+    assert logins == ["Basic " + b64encode(b"somebody:secret").decode()]
+
+
+def test_only_a_server_that_the_given_authorities_know_is_believed(
+    s3: FaultyS3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate, key = self_signed("127.0.0.1", tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    s3.socket = context.wrap_socket(s3.socket, server_side=True)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.endpoint.replace("http:", "https:"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    assert read() == {"0.json": CONTENT}
+    client = storage.client()
+    listed = list(storage.list_objects(client, LOCATION, DAY))
+    monkeypatch.delenv("AWS_CA_BUNDLE")
+    with pytest.raises(EtlError, match="CERTIFICATE_VERIFY_FAILED"):
+        list(downloads.open_objects(client, LOCATION, DAY, iter(listed)))
 
 
 def test_no_more_is_taken_ahead_than_is_downloaded_at_once(s3: FaultyS3) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from time import monotonic
 from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -16,6 +17,8 @@ from etl.order import Progress
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LOOKS_AT_REST = 5.0
+# Of many days that go by, each waits only a little. If each looked late, the one after it would too.
+SECONDS_BEFORE_REST = 60.0
 
 
 class DayTrigger(BaseTrigger):
@@ -69,6 +72,7 @@ class DayTrigger(BaseTrigger):
         """Wait, however long it takes: whatever fails on the way is tried again."""
         said = None
         in_the_way = 0
+        began = monotonic()
         while True:
             pause = self.poke_interval
             try:
@@ -87,7 +91,7 @@ class DayTrigger(BaseTrigger):
                     in_the_way = in_the_way + 1 if not is_moving and await self._is_in_the_way() else 0
                     # What is in the queue for a moment only needs no place of ours.
                     reason = self.IN_THE_WAY if in_the_way > 1 else None
-                    looks_soon = is_moving or in_the_way
+                    looks_soon = is_moving or in_the_way or monotonic() < began + SECONDS_BEFORE_REST
                     pause = SECONDS_BETWEEN_LOOKS if looks_soon else SECONDS_BETWEEN_LOOKS_AT_REST
                     state = f"{self.day} waits: {before.day} {before.progress.value}"
                 if state != said:

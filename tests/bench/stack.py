@@ -9,6 +9,8 @@ from tests.machine.machine import Machine, retry
 from tests.machine.usage import cpu_seconds, memory
 
 DAYS = 10
+# From then on, days that wait look seldom.
+SETTLED_SECONDS = 40
 IDLE_SECONDS = 30
 MINUTES = 10
 # What Airflow would do without the modules' settings.
@@ -82,4 +84,4 @@ def prepare(machine: Machine, script: dict[str, Any]) -> None:
         script: the functions of the scripts of `tests/nixos`.
     """
     script["wait_for_airflow"](machine)
-    machine.sleep(IDLE_SECONDS)
+    machine.sleep(SETTLED_SECONDS)

@@ -60,7 +60,7 @@ def test_a_day_that_begins_to_wait_looks_soon_and_later_seldom(monkeypatch: pyte
     assert WAITING.progress is Progress.WAITING
     clock, event = _look(monkeypatch, lambda now: WAITING if now < 100 else DONE)
     assert isinstance(event, TaskSuccessEvent)
-    assert clock.pauses == [0.5] * 120 + [5.0] * 8
+    assert clock.pauses == [0.5] * 60 + [5.0] * 14
 
 
 def test_a_day_that_has_waited_looks_soon_once_the_one_before_it_is_being_done(

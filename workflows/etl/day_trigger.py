@@ -18,7 +18,7 @@ from etl.order import Progress
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LOOKS_AT_REST = 5.0
 # Of many days that go by, each waits only a little. If each looked late, the one after it would too.
-SECONDS_BEFORE_REST = 60.0
+SECONDS_BEFORE_REST = 30.0
 
 
 class DayTrigger(BaseTrigger):

@@ -64,13 +64,22 @@ def answers(status: int, code: str) -> Fault:
 
 def test_objects_come_whole_and_in_the_order_of_their_keys(s3: FaultyS3) -> None:
     s3.objects |= {f"{PREFIX}{number:03}": b"%d" % number * 1000 for number in range(100)}
-    s3.objects |= {f"{PREFIX}a folder/ä+%2F é?&#=": b"x", f"{PREFIX}empty": b"", "prod/2016/02/221/0": b"y"}
+    s3.objects |= {
+        f"{PREFIX}a folder/ä+%2F é?&#=": b"x",
+        f"{PREFIX}a/../b/./c//d": b"z",
+        f"{PREFIX}empty": b"",
+        "prod/2016/02/221/0": b"y",
+    }
     del s3.objects[KEY]
     found = read()
-    assert list(found) == [*(f"{number:03}" for number in range(100)), "a folder/ä+%2F é?&#="]
+    assert list(found) == [
+        *(f"{number:03}" for number in range(100)),
+        "a folder/ä+%2F é?&#=",
+        "a/../b/./c//d",
+    ]
     assert found["042"] == b"42" * 1000
     # One request each.
-    assert len(s3.requests) == 102
+    assert len(s3.requests) == 103
 
 
 def test_objects_come_by_the_proxy_that_the_environment_names(

@@ -11,15 +11,17 @@ from http import HTTPStatus
 from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from etl.config import S3Location
 from etl.errors import EtlError
+from etl.links import Links
 from etl.objects import ListedObject
 from etl.storage import CONNECT_SECONDS, errors_named, object_name
 
@@ -31,7 +33,6 @@ CHUNK_BYTES = 2**16
 # Of one object, with 0.2, 0.4, 0.8, 1.6 and 3.2 seconds between them.
 TRIES = 6
 FIRST_WAIT_SECONDS = 0.2
-LINK_SECONDS = 3600
 # Answers that may be others the next time.
 PASSING = {408, 429, 500, 502, 503, 504}
 
@@ -50,10 +51,12 @@ def open_objects(
     Raises:
         EtlError: an object can't be read whole and as it was listed; the message names its key and the day.
     """
-    http = _connections(s3)
+    with errors_named(location, object_name(location, day, location.day_prefix(day))):
+        links = Links(s3, location.bucket)
+    http = _connections(links.root)
 
     def start(listed: ListedObject) -> tuple[ListedObject, Future[IO[bytes]]]:
-        return listed, downloads.submit(_Download(s3, http, location, day, listed).run)
+        return listed, downloads.submit(_Download(links, http, location, day, listed).run)
 
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="download") as downloads:
         try:
@@ -67,10 +70,13 @@ def open_objects(
             downloads.shutdown(cancel_futures=True)
 
 
-def _connections(s3: Any) -> PoolManager:
-    """Return what requests are sent by: with the client's own proxies and authorities, and a place for each.
+def _connections(url: str) -> HTTPConnectionPool:
+    """Return what requests are sent by: with the client's proxies and authorities, and a place for each.
 
     The client's own calls take three times as long, for the sake of other calls than this one.
+
+    Args:
+        url: where the bucket is.
     """
     authorities = botocore.session.get_session().get_config_variable("ca_bundle") or True
     options: dict[str, Any] = {
@@ -78,11 +84,14 @@ def _connections(s3: Any) -> PoolManager:
         "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         "ca_certs": get_cert_path(authorities),
     }
-    endpoint = s3.meta.endpoint_url
-    proxies = ProxyConfiguration(get_environ_proxies(endpoint))
-    if proxy := proxies.proxy_url_for(endpoint):
-        return ProxyManager(proxy, proxy_headers=proxies.proxy_headers_for(proxy), **options)
-    return PoolManager(**options)
+    proxies = ProxyConfiguration(get_environ_proxies(url))
+    proxy = proxies.proxy_url_for(url)
+    manager = (
+        ProxyManager(proxy, proxy_headers=proxies.proxy_headers_for(proxy), **options)
+        if proxy
+        else PoolManager(**options)
+    )
+    return manager.connection_from_url(url)
 
 
 class _TryAgainError(Exception):
@@ -93,9 +102,9 @@ class _Download:
     """One object on its way here."""
 
     def __init__(
-        self, s3: Any, http: PoolManager, location: S3Location, day: date, listed: ListedObject
+        self, links: Links, http: HTTPConnectionPool, location: S3Location, day: date, listed: ListedObject
     ) -> None:
-        self._s3, self._http, self._location, self._listed = s3, http, location, listed
+        self._links, self._http, self._location, self._listed = links, http, location, listed
         self._name = object_name(location, day, listed.key)
         # Closed by whom it is given to, or where it can't be.
         self._content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
@@ -125,25 +134,28 @@ class _Download:
 
     def _request(self) -> BaseHTTPResponse:
         with errors_named(self._location, self._name):
-            link = self._s3.generate_presigned_url(
-                "get_object",
-                Params={"Bucket": self._location.bucket, "Key": self._listed.key},
-                ExpiresIn=LINK_SECONDS,
-            )
+            link = self._links.to(self._listed.key)
         headers = {"If-Match": self._listed.etag}
         if here := self._content.tell():
             headers["Range"] = f"bytes={here}-"
         # What arrives is checked here, and fetched again here.
         return self._http.urlopen(
             "GET",
-            link,
+            self._target(link),
             headers=headers,
             redirect=False,
+            assert_same_host=False,
             retries=False,
             preload_content=False,
             decode_content=False,
             enforce_content_length=False,
         )
+
+    def _target(self, link: str) -> str:
+        url = urlsplit(link)
+        # A proxy that reads what it forwards is told the host.
+        is_forwarded = self._http.proxy and url.scheme == "http"
+        return link if is_forwarded else link.removeprefix(f"{url.scheme}://{url.netloc}")
 
     def _receive(self, response: BaseHTTPResponse) -> None:
         """Add what a response brings to what is here."""

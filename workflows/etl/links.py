@@ -1,6 +1,5 @@
 """Links by which objects of a bucket can be fetched, signed as the client would sign them."""
 
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -24,21 +23,18 @@ class Links:
     """
 
     def __init__(self, s3: Any, bucket: str) -> None:
-        signers: list[Any] = []
+        signed: list[tuple[Any, dict[str, Any]]] = []
 
-        def note(request: AWSRequest, request_signer: Any, **sent: Any) -> None:
-            # Where a bucket is named by its ARN, its own region signs.
-            own = request.context.get("signing", {})
-            name = own.get("signing_name") or sent["signing_name"]
-            region = own.get("region") or sent["region_name"]
-            signers.append(partial(request_signer.get_auth_instance, name, region, sent["signature_version"]))
+        def note(request: AWSRequest, request_signer: Any, **_: Any) -> None:
+            # With it, for instance, which region signs for a bucket that is named by its ARN.
+            signed.append((request_signer, dict(request.context)))
 
         s3.meta.events.register(SIGNING, note)
         try:
             link = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "x"}, LINK_SECONDS)
         finally:
             s3.meta.events.unregister(SIGNING, note)
-        (self._signer,) = signers
+        ((self._signer, self._context),) = signed
         # Where the bucket is.
         self.root = link.partition("?")[0].removesuffix("x")
 
@@ -52,6 +48,6 @@ class Links:
             botocore.exceptions.BotoCoreError: the credentials are no longer to be had.
         """
         request = AWSRequest("GET", self.root + quote(key, safe="/~"))
-        # Credentials that are renewed are asked for anew.
-        self._signer(expires=LINK_SECONDS).add_auth(request)
+        request.context = dict(self._context)
+        self._signer.sign("GetObject", request, signing_type="presign-url", expires_in=LINK_SECONDS)
         return str(request.url)

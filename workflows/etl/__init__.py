@@ -5,7 +5,7 @@ Where what is:
 - what there is to know of events: ``event_classes`` (each class in one place) and ``statistics`` (each
   statistic), of ``fields`` and ``values``; ``tables`` and ``migrations`` are what becomes of them
 - a line becomes a row: ``event_reader``, ``events``, ``json_text``
-- an object becomes lines: ``storage``, ``objects``, ``downloads``, ``links``, ``formats``, ``lines``,
+- an object becomes lines: ``storage``, ``objects``, ``downloads``, ``signing``, ``formats``, ``lines``,
   ``repeats``
 - the jobs: ``load_events`` with ``day_rows`` and ``beside``, ``organization_stats``, ``reload``,
   ``import_organizations`` with ``organization_files``; all on ``warehouse`` and its ``statements``

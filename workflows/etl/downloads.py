@@ -21,8 +21,8 @@ from urllib3.exceptions import HTTPError
 
 from etl.config import S3Location
 from etl.errors import EtlError
-from etl.links import Links
 from etl.objects import ListedObject
+from etl.signing import Signing
 from etl.storage import CONNECT_SECONDS, errors_named, object_name
 
 DOWNLOADS_AT_ONCE = 32
@@ -52,11 +52,11 @@ def open_objects(
         EtlError: an object can't be read whole and as it was listed; the message names its key and the day.
     """
     with errors_named(location, object_name(location, day, location.day_prefix(day))):
-        links = Links(s3, location.bucket)
-    http = _connections(links.root)
+        signing = Signing(s3, location.bucket)
+    http = _connections(signing.root)
 
     def start(listed: ListedObject) -> tuple[ListedObject, Future[IO[bytes]]]:
-        return listed, downloads.submit(_Download(links, http, location, day, listed).run)
+        return listed, downloads.submit(_Download(signing, http, location, day, listed).run)
 
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="download") as downloads:
         try:
@@ -102,9 +102,14 @@ class _Download:
     """One object on its way here."""
 
     def __init__(
-        self, links: Links, http: HTTPConnectionPool, location: S3Location, day: date, listed: ListedObject
+        self,
+        signing: Signing,
+        http: HTTPConnectionPool,
+        location: S3Location,
+        day: date,
+        listed: ListedObject,
     ) -> None:
-        self._links, self._http, self._location, self._listed = links, http, location, listed
+        self._signing, self._http, self._location, self._listed = signing, http, location, listed
         self._name = object_name(location, day, listed.key)
         # Closed by whom it is given to, or where it can't be.
         self._content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
@@ -133,16 +138,16 @@ class _Download:
         raise EtlError(f"{self._name} could not be read whole in {TRIES} tries: {reason}") from reason
 
     def _request(self) -> BaseHTTPResponse:
-        with errors_named(self._location, self._name):
-            link = self._links.to(self._listed.key)
         headers = {"If-Match": self._listed.etag}
         if here := self._content.tell():
             headers["Range"] = f"bytes={here}-"
+        with errors_named(self._location, self._name):
+            request = self._signing.request(self._listed.key, headers)
         # What arrives is checked here, and fetched again here.
         return self._http.urlopen(
             "GET",
-            self._target(link),
-            headers=headers,
+            self._target(request.url),
+            headers=dict(request.headers.items()),
             redirect=False,
             assert_same_host=False,
             retries=False,
@@ -151,11 +156,11 @@ class _Download:
             enforce_content_length=False,
         )
 
-    def _target(self, link: str) -> str:
-        url = urlsplit(link)
+    def _target(self, url: str) -> str:
+        bucket = urlsplit(self._signing.root)
         # A proxy that reads what it forwards is told the host.
-        is_forwarded = self._http.proxy and url.scheme == "http"
-        return link if is_forwarded else link.removeprefix(f"{url.scheme}://{url.netloc}")
+        is_forwarded = self._http.proxy and bucket.scheme == "http"
+        return url if is_forwarded else url.removeprefix(f"{bucket.scheme}://{bucket.netloc}")
 
     def _receive(self, response: BaseHTTPResponse) -> None:
         """Add what a response brings to what is here."""

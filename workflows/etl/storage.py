@@ -29,8 +29,6 @@ def client() -> Any:
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 5},
-        # The older one, which AWS has given up, is what links would be signed with elsewhere.
-        signature_version="s3v4",
         # Path addressing is what S3 APIs other than AWS's understand.
         s3={"addressing_style": "path"} if _has_own_endpoint() else None,
     )

@@ -156,6 +156,17 @@ def read_only() -> Iterator[sa.URL]:
         Path(folder).chmod(0o755)
 
 
+def test_a_url_may_have_a_statement_of_its_own(warehouse: sa.URL) -> None:
+    if warehouse.get_backend_name() != "mysql":
+        pytest.skip("init_command is MySQL's")
+    own = warehouse.update_query_dict({"init_command": "SET SESSION lock_wait_timeout = 7, sql_mode = ''"})
+    with warehouses.transaction(own) as connection:
+        found = connection.exec_driver_sql("SELECT @@lock_wait_timeout, @@sql_mode, @@time_zone").one()
+    assert found[0] == 7
+    assert "STRICT_ALL_TABLES" in found[1]
+    assert found[2] == "+00:00"
+
+
 def test_a_warehouse_that_may_only_be_read_can_be_read(read_only: sa.URL) -> None:
     with warehouses.transaction(read_only) as connection:
         assert connection.scalar(sa.select(tables.organization.c.organization_name)) == "Acme"

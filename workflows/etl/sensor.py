@@ -1,7 +1,7 @@
 """The DAG's first task: it waits until its day's turn has come and the day is complete."""
 
-import time
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic, sleep
 from typing import Any
 
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
@@ -17,6 +17,8 @@ from etl.order import Day, Progress
 
 SECONDS_TO_NEXT_MAIL = 60
 SECONDS_TO_STAY = 5.0
+# The day before may be about to be done: the triggerer takes a second or two to let it go on.
+SECONDS_TO_SEE_IT_MOVE = 3.0
 SECONDS_BETWEEN_LOOKS = 0.2
 FOR_EVER = timedelta(days=365 * 100)
 
@@ -66,7 +68,7 @@ class DaySensor(S3KeySensor):
         requests.check_own_day(context, day, self.first_day)
         before = order.day_before_on_record(self.dag_id, day, self.first_day)
         is_complete = self._is_complete(context)
-        before = self._stay_while_moving(before)
+        before = self._stay_for(before, until_it_moves=is_complete)
         if before.progress is Progress.DONE:
             if is_complete:
                 return
@@ -101,14 +103,18 @@ class DaySensor(S3KeySensor):
                 order.give_place_back(context, before)
         self._wait(context, before)
 
-    def _stay_while_moving(self, before: Day) -> Day:
+    def _stay_for(self, before: Day, *, until_it_moves: bool) -> Day:
         """Look again for some seconds while the day before is being done, and return what was seen last.
 
-        In a catch-up, that saves each day the way through the triggerer.
+        In a catch-up, that saves each day the way through the triggerer. A day that went that way itself is
+        stayed for too: if each of many went it because the one before did, none would be saved it any more.
         """
-        end = time.monotonic() + SECONDS_TO_STAY
-        while before.progress is Progress.MOVING and time.monotonic() < end:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        start = monotonic()
+        seconds = {Progress.MOVING: SECONDS_TO_STAY}
+        if until_it_moves:
+            seconds[Progress.WAITING] = SECONDS_TO_SEE_IT_MOVE
+        while monotonic() < start + seconds.get(before.progress, 0):
+            sleep(SECONDS_BETWEEN_LOOKS)
             before = order.look_at(self.dag_id, before.day)
         return before
 

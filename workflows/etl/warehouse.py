@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from etl import migrations, statements
 from etl.config import no_driver
@@ -26,14 +27,13 @@ LOCK_PAUSE_SECONDS = 0.1
 # Of a client that is gone without a word, the server keeps the locks for so long; by default for 8 hours.
 # Less than others wait for them, and more than a source pauses within a day.
 SILENCE_SECONDS = 300
-MYSQL_OPTIONS = {
-    # Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
-    "client_flag": 0,
-    "charset": "utf8mb4",
-    # In one statement, for a small load is mostly statements. By its mode it refuses rather than clips.
-    "init_command": "SET SESSION transaction_isolation = 'READ-COMMITTED', sql_mode = 'TRADITIONAL', "
-    f"time_zone = '+00:00', wait_timeout = {SILENCE_SECONDS}",
-}
+# Without the flag that SQLAlchemy sets, MySQL counts the rows that are new and not those that it found.
+MYSQL_OPTIONS = {"client_flag": 0, "charset": "utf8mb4"}
+# In one statement, for a small load is mostly statements. By its mode it refuses rather than clips.
+MYSQL_SETTINGS = (
+    "SET SESSION transaction_isolation = 'READ-COMMITTED', sql_mode = 'TRADITIONAL', "
+    f"time_zone = '+00:00', wait_timeout = {SILENCE_SECONDS}"
+)
 # A packet that is too large, and what the client sees where the server hangs up on one.
 MYSQL_PACKET_ERRORS = (1153, 2006, 2013)
 
@@ -301,11 +301,22 @@ def _engine(url: sa.URL, *, writes: bool, makes_tables: bool) -> sa.Engine:
     if backend == "sqlite":
         return _sqlite_to_write(url, makes_tables=makes_tables) if writes else _sqlite_to_read(url)
     if backend == "mysql":
-        # A connection that is closed needs no last word about a transaction that has ended.
-        return sa.create_engine(
-            url, connect_args=MYSQL_OPTIONS, poolclass=sa.NullPool, pool_reset_on_return=None
-        )
+        return _mysql(url)
     return sa.create_engine(url, isolation_level="READ COMMITTED", poolclass=sa.NullPool)
+
+
+def _mysql(url: sa.URL) -> sa.Engine:
+    # A connection that is closed needs no last word about a transaction that has ended.
+    engine = sa.create_engine(
+        url, connect_args=MYSQL_OPTIONS, poolclass=sa.NullPool, pool_reset_on_return=None
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(MYSQL_SETTINGS)
+
+    return engine
 
 
 def _sqlite_to_write(url: sa.URL, *, makes_tables: bool) -> sa.Engine:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from io import BytesIO
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore import auth
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
+from etl import downloads, storage
+from etl.config import S3Location
 from etl.signing import Signing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +51,13 @@ def client(config: dict[str, Any] | None = None, **settings: Any) -> Any:
         config=Config(**(config or {})),
         **settings,
     )
+
+
+class Body(BytesIO):
+    """What an answer holds, as botocore reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
 
 
 class _NotSentError(Exception):
@@ -116,6 +126,39 @@ SIGNING = Signing(S3, "events")
 def test_of_any_key(key: str) -> None:
     url, headers = own(S3, "events", key)
     assert ours(SIGNING, key, headers) == (url, headers)
+
+
+def test_a_bucket_is_where_its_listing_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = client()
+    asked = []
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        asked.append(request.url)
+        if "eu-central-1" not in request.url:
+            return AWSResponse(request.url, 301, {"x-amz-bucket-region": "eu-central-1"}, Body(b""))
+        listing = (
+            b"<ListBucketResult><Contents><Key>2016/02/22/0</Key><Size>1</Size><ETag>e</ETag></Contents>"
+            b"</ListBucketResult>"
+        )
+        return AWSResponse(request.url, 200, {}, Body(listing))
+
+    s3.meta.events.register_first("before-send.s3.ListObjectsV2", answer)
+    used: list[Signing] = []
+
+    class Download:
+        def __init__(self, signing: Signing, *_: Any) -> None:
+            used.append(signing)
+
+        def run(self) -> BytesIO:
+            return BytesIO(b"1")
+
+    monkeypatch.setattr(downloads, "_Download", Download)
+    location, day = S3Location("events", ""), date(2016, 2, 22)
+    assert len(list(downloads.open_objects(s3, location, day, storage.list_objects(s3, location, day)))) == 1
+    assert len(asked) == 2
+    request = used[0].request("x", {})
+    assert request.url == "https://events.s3.eu-central-1.amazonaws.com/x"
+    assert "/eu-central-1/s3/" in request.headers["Authorization"]
 
 
 def test_without_credentials_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def open_objects(
     Raises:
         EtlError: an object can't be read whole and as it was listed; the message names its key and the day.
     """
+    # Before the signing: by its answer the client knows in which region the bucket is.
+    first = list(islice(objects, DOWNLOADS_AT_ONCE))
     with errors_named(location, object_name(location, day, location.day_prefix(day))):
         signing = Signing(s3, location.bucket)
     http = _connections(signing.root)
@@ -60,7 +62,7 @@ def open_objects(
 
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="download") as downloads:
         try:
-            ahead = deque(map(start, islice(objects, DOWNLOADS_AT_ONCE)))
+            ahead = deque(map(start, first))
             while ahead:
                 listed, content = ahead.popleft()
                 with content.result() as stream:
